@@ -1,0 +1,49 @@
+/* book.h - an L2 book as a paged ladder (decision D13): quantities by tick in pages of 512 ticks taken from a
+ * pool when first touched, an occupancy bitmap per page and one over the pages. Best and next-best are a few
+ * bit scans; no level ever moves. One thread. Nothing allocates after ida_book_new. */
+#ifndef IDA_BOOK_H
+#define IDA_BOOK_H
+#include "record.h"
+
+enum ida_side { IDA_BUY = 0, IDA_SELL = 1 }; /* bids are side BUY, asks side SELL */
+
+/* What everyone reads: kept up to date by every call that changes the book. An empty side has quantity 0 and
+ * price -1 (bid) or INT64_MAX (ask). */
+typedef struct ida_top {
+    int64_t bid;
+    int64_t bid_quantity;
+    int64_t ask;
+    int64_t ask_quantity;
+} ida_top;
+
+typedef struct ida_book ida_book;
+/* pages: how many 512-tick pages the two sides share; 16384 (64 MiB of address space, touched as used) holds
+ * 5,000 scattered levels a side with room to spare. max_price: the highest tick that can be stored (a directory
+ * of max_price/512 entries). NULL if memory is short or an argument is 0. */
+ida_book *ida_book_new(size_t pages, int64_t max_price);
+void ida_book_free(ida_book *book);
+void ida_book_clear(ida_book *book);
+/* The pointer stays valid as long as the book. */
+const ida_top *ida_book_top(const ida_book *book);
+/* Sets the absolute quantity at a price; 0 removes. *previous (may be NULL) gets the former quantity.
+ * IDA_RANGE: price below 0 or above max_price, or a negative quantity. IDA_FULL: no page left. */
+ida_status ida_book_set(ida_book *book, int side, int64_t price, int64_t quantity, int64_t *previous);
+/* All levels of a diff; of a snapshot after clearing. On IDA_RANGE and IDA_FULL the levels before the bad one
+ * are applied: the caller throws the book away. A snapshot that lists one price twice keeps the last. */
+ida_status ida_book_apply(ida_book *book, const ida_depth *depth);
+int64_t ida_book_quantity(const ida_book *book, int side, int64_t price);
+size_t ida_book_levels(const ida_book *book, int side);
+/* Up to `most` levels, best first; how many. */
+size_t ida_book_top_n(const ida_book *book, int side, ida_level *levels, size_t most);
+/* The next occupied price strictly worse than `price`; the best one if price is IDA_FROM_BEST.
+ * -1 when there is none. */
+enum { IDA_FROM_BEST = -2 };
+int64_t ida_book_next(const ida_book *book, int side, int64_t price);
+/* Walks from the best until `quantity` lots are found. Returns the lots found (less if the book ends), the last
+ * price touched, and the notional in ticks x lots (as high and low 64-bit halves of an exact 128-bit sum). */
+int64_t ida_book_walk(const ida_book *book, int side, int64_t quantity, int64_t *worst_price,
+                      int64_t *notional_high, uint64_t *notional_low);
+/* Lots resting from the best down to `price`, inclusive. */
+int64_t ida_book_quantity_to(const ida_book *book, int side, int64_t price);
+
+#endif

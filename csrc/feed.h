@@ -1,0 +1,32 @@
+/* feed.h - recorded market data in the form that is mapped and replayed: a header, records in local order, their
+ * order by venue time, and a JSON description. Written once by an importer, read by memory map, never trusted
+ * before ida_feed_check. Layout (little-endian):
+ *   ida_feed_header | records | uint64 offsets of records in venue order | JSON text
+ * Records are ida_record structs with crc set, in order of ts_local_ns (never falling). The venue order lists the
+ * kinds that make a book or a trade or a mark (SNAPSHOT, DEPTH, TRADE, MARK), stable by ts_venue_ns. */
+#ifndef IDA_FEED_H
+#define IDA_FEED_H
+#include "record.h"
+
+typedef struct ida_feed_header {
+    char magic[8];            /* "IDAFEED1" */
+    uint64_t records_offset;  /* from the start of the file; multiple of 8 */
+    uint64_t records_bytes;
+    uint64_t records;
+    uint64_t order_offset;
+    uint64_t order;           /* entries: offsets from records_offset */
+    uint64_t meta_offset;
+    uint64_t meta_bytes;
+} ida_feed_header;
+
+/* Every length, checksum, offset, order and level count is looked at: after IDA_OK the bytes are safe to walk.
+ * IDA_CORRUPT: *where gets the offset of the fault. */
+ida_status ida_feed_check(const void *file, size_t bytes, uint64_t *where);
+/* Sets crc of each record, and writes the venue order to offsets (room for `records` entries); how many entries.
+ * The records must be whole. */
+size_t ida_feed_seal(void *records, size_t bytes, uint64_t *offsets);
+/* Sets the crc of one record, and tells whether it is right. */
+void ida_record_seal(ida_record *record);
+int ida_record_is_sound(const ida_record *record, size_t available);
+
+#endif

@@ -1,0 +1,51 @@
+/* market.h - one instrument as we see it: sync + book + last trade + counts, kept by applying records. The live
+ * path, the simulated one and the folds over a journal all go through ida_market_apply. One thread. */
+#ifndef IDA_MARKET_H
+#define IDA_MARKET_H
+#include "book.h"
+#include "sync.h"
+
+enum ida_change {
+    IDA_CHANGED_BOOK = 1,   /* levels changed, and the book is in step */
+    IDA_CHANGED_TOP = 2,    /* best bid or ask, price or quantity */
+    IDA_CHANGED_STATE = 4,  /* in step <-> not in step */
+    IDA_CHANGED_LAST = 8,   /* last trade price */
+    IDA_CHANGED_GAP = 16,   /* a gap was found by this record */
+    IDA_CHANGED_FAULT = 32, /* the record could not be applied (range, page pool): book given up, state WAITING */
+    IDA_CHANGED_CROSSED = 64 /* bid >= ask after this record: book given up, state WAITING */
+};
+
+/* Counts by ida_kind 1..8 (index kind); everything a strategy may read about the market, by pointer. */
+typedef struct ida_market_view {
+    int32_t synced;         /* 1: the book is in step and to be trusted */
+    int32_t pad;
+    int64_t ts_venue_ns;    /* of the last record applied */
+    int64_t ts_local_ns;
+    int64_t ts_book_ns;     /* local time of the last record that changed the book */
+    int64_t last_price;     /* of the last on-book trade; -1 before */
+    int64_t last_quantity;
+    int64_t quote_bid, quote_bid_quantity, quote_ask, quote_ask_quantity, quote_id; /* last IDA_QUOTE; id -1 before */
+    int64_t mark_e8, index_e8, funding_rate_e8, next_funding_ns; /* last IDA_MARK; mark_e8 -1 before */
+    int64_t count[9];       /* records by kind */
+    int64_t off_book;       /* trades that were flagged so */
+    int64_t crossed;        /* times the book was given up because bid >= ask */
+    int64_t faults;
+    int64_t quotes_compared;  /* books compared with the newest quote at or before their update id */
+    int64_t quotes_mismatched;
+    int64_t mismatch_id;    /* update id of the last mismatch */
+} ida_market_view;
+
+typedef struct ida_market ida_market;
+ida_market *ida_market_new(int chain, size_t pages, int64_t max_price, size_t buffer_bytes);
+void ida_market_free(ida_market *m);
+/* Applies one record of kind 1..8 and answers what changed (ida_change bits). Other kinds change nothing. */
+int ida_market_apply(ida_market *m, const ida_record *record);
+/* The stream was lost: not in step until a snapshot comes. */
+void ida_market_reset(ida_market *m);
+/* Settles the comparison of quotes and books at the end of the data. */
+void ida_market_finish(ida_market *m);
+const ida_market_view *ida_market_look(const ida_market *m);
+const ida_sync_view *ida_market_sync(const ida_market *m);
+ida_book *ida_market_book(ida_market *m);
+
+#endif

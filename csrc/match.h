@@ -1,0 +1,123 @@
+/* match.h - one instrument's matching engine: price-time priority. Two ways of use, one engine.
+ *
+ * Whole market (outside liquidity NULL): every order that exists was placed here.
+ * Beside a recording (outside liquidity: a recorded book fed by ida_match_depth and ida_match_trade): our orders
+ * trade against the recorded market. Rules, also told in docs/fills.md:
+ *  - A taker takes recorded levels best first, and at one price our earlier resting orders where their turn
+ *    comes. What we took of a recorded level stays taken: it is subtracted from that level until the recording
+ *    has shown the level without it (never less than 0, never given twice).
+ *  - A resting order waits behind the quantity that the recording showed at its price when it arrived, and
+ *    behind our own earlier orders at that price. The queue model says how that quantity shrinks.
+ *  - A recorded trade at our price first uses up the queue ahead, then fills us, oldest first, by what is left
+ *    of it; a trade through our price fills us by its quantity; the same quantity never fills two orders.
+ *  - A recorded book whose other side reaches our price fills us by the quantity it shows at or through it.
+ * One thread. Nothing allocates after ida_match_new; a full pool is IDA_FULL and the order is not placed. */
+#ifndef IDA_MATCH_H
+#define IDA_MATCH_H
+#include "book.h"
+
+enum ida_order_type {
+    IDA_LIMIT = 0, IDA_MARKET = 1, IDA_LIMIT_MAKER = 2,
+    IDA_STOP_LOSS = 3, IDA_STOP_LOSS_LIMIT = 4, IDA_TAKE_PROFIT = 5, IDA_TAKE_PROFIT_LIMIT = 6
+};
+enum ida_tif { IDA_GTC = 0, IDA_IOC = 1, IDA_FOK = 2 };
+enum ida_stp { IDA_STP_NONE = 0, IDA_STP_EXPIRE_MAKER = 1, IDA_STP_EXPIRE_TAKER = 2, IDA_STP_EXPIRE_BOTH = 3, IDA_STP_DECREMENT = 4 };
+enum ida_execution {
+    IDA_X_NEW = 0, IDA_X_CANCELED = 1, IDA_X_REPLACED = 2, IDA_X_REJECTED = 3, IDA_X_TRADE = 4, IDA_X_EXPIRED = 5,
+    IDA_X_TRADE_PREVENTION = 6, IDA_X_TRIGGERED = 7
+};
+enum ida_order_status {
+    IDA_S_NEW = 0, IDA_S_PARTIALLY_FILLED = 1, IDA_S_FILLED = 2, IDA_S_CANCELED = 3, IDA_S_REJECTED = 4,
+    IDA_S_EXPIRED = 5, IDA_S_EXPIRED_IN_MATCH = 6
+};
+/* Why a report came: of fills, which rule made it; of the rest, what ended or refused the order. */
+enum ida_reason {
+    IDA_R_NONE = 0,
+    IDA_R_TOOK = 1,            /* fill: our order took resting liquidity */
+    IDA_R_QUEUE_REACHED = 2,   /* fill: a trade at our price had used up the queue ahead */
+    IDA_R_TRADED_THROUGH = 3,  /* fill: a trade at a worse price than ours for the aggressor */
+    IDA_R_BOOK_CROSSED = 4,    /* fill: the other side's recorded quotes reached our price */
+    IDA_R_MATCHED = 5,         /* fill: hit by an order that was placed here (whole market, or one of ours) */
+    IDA_R_WOULD_TAKE = 6,      /* rejected: LIMIT_MAKER that would match at once */
+    IDA_R_WOULD_TRIGGER = 7,   /* rejected: stop that would trigger at once */
+    IDA_R_NO_LIQUIDITY = 8,    /* expired: MARKET found nothing more */
+    IDA_R_IOC_REST = 9,        /* expired */
+    IDA_R_FOK_SHORT = 10,      /* expired: FOK could not be filled whole */
+    IDA_R_SELF_TRADE = 11,     /* expired in match */
+    IDA_R_USER = 12            /* canceled on request */
+};
+
+/* How the recorded quantity ahead of a resting order shrinks (hftbacktest's documentation names the families). */
+enum ida_queue_model {
+    IDA_QUEUE_RISK_AVERSE = 0, /* only trades advance us; a shrinking level never does, except that the queue
+                                  ahead is never more than the level */
+    IDA_QUEUE_POWER = 1,       /* prob(front, back) = f(back) / (f(back) + f(front)), f(x) = x^n */
+    IDA_QUEUE_LOG = 2          /* the same with f(x) = log(1 + x) */
+};
+
+typedef struct ida_new_order {
+    uint64_t order_id;     /* chosen by the caller, > 0, unique among open orders */
+    uint32_t account;      /* orders of one account are subject to self-trade prevention */
+    uint8_t side, type, tif, stp;
+    int64_t price;         /* ticks; ignored for MARKET, STOP_LOSS, TAKE_PROFIT */
+    int64_t quantity;      /* lots; 0 for MARKET by notional */
+    int64_t notional;      /* ticks x lots to spend, for MARKET with quantity 0: whole lots as far as it reaches */
+    int64_t stop_price;    /* ticks; stops only */
+} ida_new_order;
+
+typedef struct ida_report {
+    uint64_t order_id;
+    uint64_t trade_id;        /* of this instrument, > 0, increasing; 0 unless execution is TRADE */
+    uint64_t counter_order;   /* the other order, 0 if it was recorded liquidity */
+    int64_t ts_venue_ns;
+    int64_t price;            /* of this trade, else of the order */
+    int64_t quantity;         /* of this trade, else 0 */
+    int64_t cumulative;       /* lots filled so far */
+    int64_t leaves;           /* lots still open; 0 when the order has ended */
+    int64_t order_quantity;   /* as it stands after amendments */
+    int64_t ahead;            /* recorded lots ahead in the queue after this report; -1 where it has no meaning */
+    uint32_t account;
+    uint8_t side, execution, status, reason;
+    uint8_t maker;            /* of a trade: 1 if this order was resting */
+} ida_report;
+
+typedef struct ida_match ida_match;
+/* outside: the recorded book, owned by the caller and changed only through ida_match_depth; NULL for a whole
+ * market. orders: how many can be open at once. reports: how many can wait to be read. power: n of
+ * IDA_QUEUE_POWER. first_account: reports of accounts below it are not made (synthetic agents need none). */
+ida_match *ida_match_new(ida_book *outside, size_t orders, size_t reports, int queue_model, double power,
+                         uint32_t first_account);
+void ida_match_free(ida_match *m);
+/* now: the exchange's time, stamped on reports. Every call that changes something appends reports in order.
+ * place: IDA_OK even when the outcome is a REJECTED or EXPIRED report. IDA_DUPLICATE: the id is open.
+ * IDA_BAD: a field out of range. IDA_FULL: no room for the order or its reports; nothing happened. */
+ida_status ida_match_place(ida_match *m, const ida_new_order *order, int64_t now);
+/* IDA_UNKNOWN: not open. */
+ida_status ida_match_cancel(ida_match *m, uint64_t order_id, int64_t now);
+/* All open orders of the account, oldest first; how many. */
+size_t ida_match_cancel_all(ida_match *m, uint32_t account, int64_t now);
+/* Lowers the quantity and keeps the place in the queue. IDA_BAD: not 0 < filled < quantity < the current one. */
+ida_status ida_match_amend(ida_match *m, uint64_t order_id, int64_t quantity, int64_t now);
+/* The recording moves on. depth: a diff or snapshot judged fit to apply (applied to `outside` here).
+ * IDA_RANGE, IDA_FULL as ida_book_apply. */
+ida_status ida_match_depth(ida_match *m, const ida_depth *depth, int64_t now);
+/* Off-book trades are passed over. */
+ida_status ida_match_trade(ida_match *m, const ida_trade *trade, int64_t now);
+
+/* Reports not yet read, oldest first; valid until the next call that changes something. */
+const ida_report *ida_match_reports(const ida_match *m, size_t *count);
+void ida_match_clear_reports(ida_match *m);
+/* Displayed liquidity of orders placed here, aggregated by price. */
+const ida_book *ida_match_own(const ida_match *m);
+int64_t ida_match_last_price(const ida_match *m); /* -1 before the first trade */
+size_t ida_match_open(const ida_match *m, uint32_t account);
+/* 1 and the order as it stands (leaves, ahead) in *out as a report, or 0 if it is not open. */
+int ida_match_order(const ida_match *m, uint64_t order_id, ida_report *out);
+/* Whole market: levels changed since the last call, each once, with their present quantity, as a diff without
+ * ids and times: bids first. Returns the levels written; those beyond `most` stay for the next call. */
+size_t ida_match_changes(ida_match *m, ida_level *levels, size_t most, uint32_t *bids, uint32_t *asks);
+/* Whole market: trades since the last call (price, quantity, aggressor's side in `flags`), oldest first. */
+typedef struct ida_print { int64_t ts_venue_ns; int64_t trade_id; int64_t price; int64_t quantity; uint32_t buyer_is_maker; uint32_t pad; } ida_print;
+size_t ida_match_prints(ida_match *m, ida_print *prints, size_t most);
+
+#endif

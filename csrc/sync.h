@@ -1,0 +1,53 @@
+/* sync.h - snapshot + diffs -> a gapless book; pure: it decides, the caller applies. One per book.
+ * Two rules of chaining exist. IDA_CHAIN_CONTIGUOUS (Binance spot): a diff with last_id <= L is stale, the first
+ * one after a snapshot L must have first_id <= L+1 <= last_id, afterwards first_id == former last_id + 1.
+ * IDA_CHAIN_PREVIOUS (Binance futures): stale if last_id < L, the first has first_id <= L <= last_id, afterwards
+ * previous_id == former last_id. Once in step, last_id <= the book's is a duplicate under both rules. */
+#ifndef IDA_SYNC_H
+#define IDA_SYNC_H
+#include "record.h"
+
+enum ida_chain { IDA_CHAIN_CONTIGUOUS = 0, IDA_CHAIN_PREVIOUS = 1 };
+
+enum ida_verdict {
+    IDA_APPLY = 0,        /* a diff in step: apply it now */
+    IDA_REPLACE = 1,      /* a snapshot to start from: clear, apply it, then ida_sync_replay until IDA_EMPTY */
+    IDA_BUFFERED = 2,     /* kept until a snapshot comes */
+    IDA_STALE_DIFF = 3,   /* older than the book: pass over */
+    IDA_GAP = 4,          /* the chain broke here: the book is not to be trusted; the diff was kept */
+    IDA_OLD_SNAPSHOT = 5, /* older than the first diff kept: a newer one is needed */
+    IDA_SPARE_SNAPSHOT = 6, /* in step already: not needed, nothing changed */
+    IDA_OVERFLOW = 7      /* the buffer was full: its oldest diffs were dropped, so a newer snapshot is needed */
+};
+
+enum ida_sync_state { IDA_WAITING = 0, IDA_FIRST = 1, IDA_SYNCED = 2 };
+/* WAITING: no snapshot, or a gap. FIRST: snapshot applied, the first diff must still fit it. SYNCED: in step. */
+
+typedef struct ida_sync_view {
+    int64_t last_id;   /* of the book; -1 before a snapshot */
+    int64_t snapshot_id;
+    int64_t applied;   /* diffs applied, replayed ones included */
+    int64_t stale;     /* diffs passed over */
+    int64_t buffered;  /* diffs now kept */
+    int64_t gaps;
+    int64_t snapshots; /* that were used; resyncs are snapshots - 1 */
+    int64_t expected_id; /* at the last gap: the id that should have come (chain rule's), and ... */
+    int64_t found_id;    /* ... the one that came */
+    int32_t state;
+    int32_t chain;
+} ida_sync_view;
+
+typedef struct ida_sync ida_sync;
+/* buffer_bytes: for diffs while waiting; all taken here. */
+ida_sync *ida_sync_new(int chain, size_t buffer_bytes);
+void ida_sync_free(ida_sync *s);
+const ida_sync_view *ida_sync_look(const ida_sync *s);
+/* depth: kind IDA_SNAPSHOT or IDA_DEPTH. Returns an ida_verdict. */
+int ida_sync_judge(ida_sync *s, const ida_depth *depth);
+/* After IDA_REPLACE: the next kept diff that is to be applied, or NULL when there is none left (a gap inside the
+ * kept diffs ends it too, and counts). The pointer is good until the next call. */
+const ida_depth *ida_sync_replay(ida_sync *s);
+/* The connection was lost, or the book was found wrong: back to WAITING; counts as no gap. */
+void ida_sync_reset(ida_sync *s);
+
+#endif

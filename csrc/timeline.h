@@ -1,0 +1,83 @@
+/* timeline.h - simulated time: merges what the exchange does and what we see, in one order that is the same every
+ * time. Exchange side: recorded feeds in venue order, or agents; each instrument has a matching engine. Our side:
+ * the same feeds in local order, each instrument has a market (market.h). Between them requests and responses
+ * travel as tokens with the times the caller chose. Silent events never leave C.
+ * At equal times: exchange's market events, requests arriving, market data reaching us, responses reaching us; and
+ * within each, order of adding, then of scheduling. The exchange's clock is ours here: a feed's venue stamps are
+ * shifted by its clock offset (never later than the local stamp). */
+#ifndef IDA_TIMELINE_H
+#define IDA_TIMELINE_H
+#include "agents.h"
+#include "feed.h"
+#include "journal.h"
+#include "market.h"
+
+enum ida_happening {
+    IDA_AT_END = 0,   /* the end of all sources, and nothing scheduled */
+    IDA_AT_TIME = 1,     /* reached the time asked for; now is that time */
+    IDA_AT_MARKET = 2, /* a market record reached us that is subscribed to */
+    IDA_AT_ARRIVAL = 3,   /* a request token reached the exchange */
+    IDA_AT_REPORTS = 4,  /* the matching engine of `instrument` has made reports (a recorded or synthetic event did it) */
+    IDA_AT_DELIVERY = 5, /* a response token reached us */
+    IDA_AT_FAILURE = 6     /* status says why: IDA_NO_SPACE or IDA_IO from the journal, IDA_RANGE or IDA_FULL from a book */
+};
+
+/* Which of an instrument's market records are happenings. */
+enum ida_subscription {
+    IDA_SUB_BOOK = 1,    /* every record that changed the book */
+    IDA_SUB_TOP = 2,     /* those that changed best bid or ask */
+    IDA_SUB_TRADE = 4,   /* on-book trades */
+    IDA_SUB_QUOTE = 8,
+    IDA_SUB_BAR = 16,
+    IDA_SUB_MARK = 32,
+    IDA_SUB_TICKER = 64
+    /* changes of state (in step or not, gaps) are always happenings */
+};
+
+typedef struct ida_event {
+    int32_t what;             /* ida_happening */
+    int32_t changes;          /* ida_change bits, of IDA_AT_MARKET */
+    uint32_t instrument;
+    int32_t status;
+    int64_t now_ns;           /* simulated time, ours */
+    uint64_t token;
+    const ida_record *record; /* of IDA_AT_MARKET; valid until the next call */
+} ida_event;
+
+typedef struct ida_timeline ida_timeline;
+/* tokens: how many requests and responses can be under way at once. */
+ida_timeline *ida_timeline_new(uint32_t instruments, size_t tokens);
+void ida_timeline_free(ida_timeline *t);
+/* chain as in sync.h. Both books are made here, with their matching engine (as ida_match_new). */
+ida_status ida_timeline_add_instrument(ida_timeline *t, int chain, size_t pages, int64_t max_price,
+                                       int queue_model, double power, size_t orders);
+/* A checked feed file, kept mapped by the caller as long as the timeline. map[i]: the timeline's instrument of
+ * the file's instrument i, or -1 to leave it out. offset_ns: local minus venue clock, taken off. Several feeds of
+ * one instrument may follow each other. */
+ida_status ida_timeline_add_feed(ida_timeline *t, const void *file, const int32_t *map, uint32_t instruments,
+                                 int64_t offset_ns);
+/* A synthetic market for an instrument that has no feed. */
+ida_status ida_timeline_add_agents(ida_timeline *t, uint32_t instrument, const ida_agents_config *config);
+/* interval_ns: with BOOK or TOP at most one happening per interval, the first at once, the last one never lost. */
+void ida_timeline_subscribe(ida_timeline *t, uint32_t instrument, uint32_t subscription, int64_t interval_ns);
+/* Market records that reach us are appended there; NULL: nowhere. */
+void ida_timeline_set_journal(ida_timeline *t, ida_journal *journal);
+/* Simulated end of a market that has none: afterwards only what is under way is delivered. */
+void ida_timeline_set_end(ida_timeline *t, int64_t end_ns);
+/* at_ns earlier than now is taken as now. IDA_FULL: too many under way. */
+ida_status ida_timeline_send(ida_timeline *t, int64_t at_ns, uint64_t token);    /* -> IDA_AT_ARRIVAL */
+ida_status ida_timeline_respond(ida_timeline *t, int64_t at_ns, uint64_t token); /* -> IDA_AT_DELIVERY */
+/* Goes on to the next happening at or before until_ns. */
+int ida_timeline_next(ida_timeline *t, int64_t until_ns, ida_event *event);
+/* After a change of a whole market by one of our requests: let the agents publish it. */
+ida_status ida_timeline_publish(ida_timeline *t, uint32_t instrument);
+int64_t ida_timeline_now(const ida_timeline *t);
+int64_t ida_timeline_first(const ida_timeline *t); /* local time of the first record of all; -1 without one */
+uint64_t ida_timeline_rows(const ida_timeline *t); /* levels and trades that reached us */
+uint64_t ida_timeline_events(const ida_timeline *t); /* market records that reached us */
+ida_market *ida_timeline_market(ida_timeline *t, uint32_t instrument);
+ida_match *ida_timeline_match(ida_timeline *t, uint32_t instrument);
+const ida_book *ida_timeline_exchange_book(const ida_timeline *t, uint32_t instrument);
+int ida_timeline_exchange_ready(const ida_timeline *t, uint32_t instrument); /* its book is in step */
+
+#endif

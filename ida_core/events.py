@@ -1,0 +1,226 @@
+"""What happened, as frozen records: what strategies are given, and what the journal keeps as JSON.
+
+Prices are ticks, quantities lots, times ns since 1970 UTC. Money that lies on no grid is ``Decimal``. Market data
+becomes one of these objects only for a plugin that asked for it; books never do.
+"""
+
+import enum
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from ida_core.model import OrderType, SelfTradePrevention, Side, TimeInForce
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What all events carry. ``instrument``: index in the run; -1 where it concerns none."""
+
+    ts_local_ns: int = 0
+    ts_venue_ns: int = 0
+    instrument: int = -1
+
+
+class Trade(Event, frozen=True):
+    """A trade of others on the market. ``side`` is the aggressor's."""
+
+    trade_id: int
+    price: int
+    quantity: int
+    side: Side
+    off_book: bool = False
+
+
+class Quote(Event, frozen=True):
+    update_id: int
+    bid: int
+    bid_quantity: int
+    ask: int
+    ask_quantity: int
+
+
+class Bar(Event, frozen=True):
+    open_ns: int
+    close_ns: int
+    interval_s: int
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+    trades: int
+    closed: bool
+
+
+class Mark(Event, frozen=True):
+    """Mark and index price and the funding rate, as exact decimals."""
+
+    mark: Decimal
+    index: Decimal
+    funding_rate: Decimal
+    next_funding_ns: int
+
+
+class MarketState(Event, frozen=True):
+    """The instrument's book came into step (``LIVE``), lost it (``STALE``) or was found wrong (``GAP``)."""
+
+    state: str
+    reason: str = ""
+
+
+class OrderStatus(enum.StrEnum):
+    PENDING_NEW = "PENDING_NEW"
+    NEW = "NEW"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    PENDING_CANCEL = "PENDING_CANCEL"
+    CANCELED = "CANCELED"
+    PENDING_REPLACE = "PENDING_REPLACE"
+    REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+    EXPIRED_IN_MATCH = "EXPIRED_IN_MATCH"
+    UNKNOWN = "UNKNOWN"
+
+
+class Execution(enum.StrEnum):
+    """What an execution report tells. ``CANCEL_REJECTED`` and ``REPLACE_REJECTED`` answer a request on an order;
+    ``UNANSWERED`` is our own word: sent, and no answer in time."""
+
+    NEW = "NEW"
+    TRADE = "TRADE"
+    CANCELED = "CANCELED"
+    REPLACED = "REPLACED"
+    REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+    TRADE_PREVENTION = "TRADE_PREVENTION"
+    TRIGGERED = "TRIGGERED"
+    CANCEL_REJECTED = "CANCEL_REJECTED"
+    REPLACE_REJECTED = "REPLACE_REJECTED"
+    UNANSWERED = "UNANSWERED"
+    STATUS = "STATUS"
+
+
+class Request(Event, frozen=True, tag_field="request"):
+    """Base of what strategies ask for. ``order_id`` is the client order id, chosen before sending."""
+
+    order_id: str
+    strategy: str = ""
+
+
+class PlaceOrder(Request, frozen=True, tag="place"):
+    side: Side
+    type: OrderType
+    quantity: int
+    price: int | None = None
+    stop_price: int | None = None
+    quote_quantity: Decimal | None = None
+    tif: TimeInForce = TimeInForce.GTC
+    stp: SelfTradePrevention = SelfTradePrevention.EXPIRE_MAKER
+    reduce_only: bool = False
+    note: str = ""
+
+
+class CancelOrder(Request, frozen=True, tag="cancel"):
+    pass
+
+
+class ReplaceOrder(Request, frozen=True, tag="replace"):
+    """Cancel ``order_id`` and place anew under ``new_order_id``; loses the queue place, except that a smaller
+    quantity at the same price is an amendment which keeps it."""
+
+    new_order_id: str
+    quantity: int
+    price: int
+
+
+class CancelAll(Request, frozen=True, tag="cancel_all"):
+    pass
+
+
+AnyRequest = PlaceOrder | CancelOrder | ReplaceOrder | CancelAll
+
+
+class OrderUpdate(Event, frozen=True):
+    """An execution report: the venue's word on one order.
+
+    ``price`` and ``quantity`` are this trade's for TRADE (0 otherwise); ``cumulative`` lots filled in all;
+    ``trade_id`` is the venue's, by which fills are deduplicated. ``fee`` is positive when charged, negative for a
+    rebate. ``reason`` is the rule that made a fill (simulated) or the venue's text of a refusal.
+    ``ahead``: lots ahead in the queue where the venue tells it (simulated), else -1.
+    """
+
+    order_id: str
+    execution: Execution
+    status: OrderStatus
+    side: Side = Side.BUY
+    venue_order_id: int = 0
+    price: int = 0
+    quantity: int = 0
+    cumulative: int = 0
+    leaves: int = 0
+    order_quantity: int = 0
+    trade_id: int = 0
+    maker: bool = False
+    fee: Decimal = Decimal(0)
+    fee_asset: str = ""
+    reason: str = ""
+    code: int = 0
+    ahead: int = -1
+
+
+class BalanceUpdate(Event, frozen=True):
+    """Absolute balances of the assets that changed: asset → [free, locked]."""
+
+    balances: dict[str, tuple[Decimal, Decimal]]
+    reason: str = ""
+
+
+class FundingPayment(Event, frozen=True):
+    """Funding of a perpetual: ``amount`` of ``asset`` is what we received (negative: paid)."""
+
+    rate: Decimal
+    mark: Decimal
+    amount: Decimal
+    asset: str
+
+
+class Timer(Event, frozen=True):
+    """A timer set by a strategy fired. ``due_ns`` is when it was asked for."""
+
+    strategy: str
+    timer_id: int
+    due_ns: int
+
+
+class Refusal(Event, frozen=True):
+    """A request that was not sent: ``by`` names the risk check or ``orders``; ``reason`` is a stable word,
+    ``detail`` the sentence with value and rule."""
+
+    request: AnyRequest
+    by: str
+    reason: str
+    detail: str
+
+
+class Signal(Event, frozen=True):
+    """An event of a feed plugin; ``data`` is JSON-like."""
+
+    source: str
+    name: str
+    data: Any = None
+
+
+class VenueStatus(Event, frozen=True):
+    """``HEALTHY``, ``RECONCILING``, ``DOWN``: while not healthy nothing new is opened."""
+
+    state: str
+    reason: str = ""
+
+
+class Note(Event, frozen=True):
+    """Start, stop, halts and plugin failures: ``what`` is a stable word."""
+
+    what: str
+    plugin: str = ""
+    detail: str = ""
+    data: Any = None

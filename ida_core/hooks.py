@@ -1,0 +1,65 @@
+"""The hooks of pluggy's project ``ida``. Each is called once at start and returns a list.
+
+An implementation is a module or object with functions of these names, marked by ``ida_core.hookimpl``, registered
+as an entry point of the group ``ida`` or as a file in the plug-ins folder. A name that begins with ``ida_`` and is
+none of these is an error.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pluggy
+
+PROJECT = "ida"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def ida_venues() -> Sequence[Any]:
+    """Venue factories: classes with ``name``, ``mode``, ``Config`` and ``build(settings) -> Venue``."""
+
+
+@hookspec
+def ida_strategies() -> Sequence[type]:
+    """Subclasses of ``ida_core.Strategy``."""
+
+
+@hookspec
+def ida_risk_checks() -> Sequence[type]:
+    """Subclasses of ``ida_core.RiskCheck``."""
+
+
+@hookspec
+def ida_reporters() -> Sequence[type]:
+    """Subclasses of ``ida_core.Reporter``."""
+
+
+@hookspec
+def ida_report_panels() -> Sequence[type]:
+    """Subclasses of ``ida_core.ReportPanel``."""
+
+
+@hookspec
+def ida_feeds() -> Sequence[type]:
+    """Subclasses of ``ida_core.FeedPlugin``."""
+
+
+@hookspec
+def ida_recordings() -> Sequence[Any]:
+    """Formats of recordings: objects that keep ``ida_core.Recording``."""
+
+
+@hookspec
+def ida_notifiers() -> Sequence[type]:
+    """Subclasses of ``ida_core.Notifier``."""
+
+
+@hookspec
+def ida_executors() -> Sequence[type]:
+    """Where a sweep's runs are executed."""
+
+
+@hookspec
+def ida_commands() -> Sequence[Any]:
+    """``click.Command`` objects to stand under ``ida``."""

@@ -1,0 +1,177 @@
+"""What is traded and how it is counted: instruments, the grid, sides and order types.
+
+Inside Ida a price is a whole number of ticks and a quantity a whole number of lots; ``Decimal`` stands at the
+edges. ``Instrument`` is the one place that knows the grid.
+"""
+
+import enum
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+
+import msgspec
+
+from ida_core.errors import ConfigError, OffGrid
+
+
+class Side(enum.StrEnum):
+    BUY = "BUY"
+    SELL = "SELL"
+
+    @property
+    def sign(self) -> int:
+        """+1 for a buy, -1 for a sell."""
+        return 1 if self is Side.BUY else -1
+
+    @property
+    def opposite(self) -> "Side":
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+
+class OrderType(enum.StrEnum):
+    LIMIT = "LIMIT"
+    MARKET = "MARKET"
+    LIMIT_MAKER = "LIMIT_MAKER"
+    STOP_LOSS = "STOP_LOSS"
+    STOP_LOSS_LIMIT = "STOP_LOSS_LIMIT"
+    TAKE_PROFIT = "TAKE_PROFIT"
+    TAKE_PROFIT_LIMIT = "TAKE_PROFIT_LIMIT"
+
+
+class TimeInForce(enum.StrEnum):
+    GTC = "GTC"
+    IOC = "IOC"
+    FOK = "FOK"
+
+
+class SelfTradePrevention(enum.StrEnum):
+    NONE = "NONE"
+    EXPIRE_MAKER = "EXPIRE_MAKER"
+    EXPIRE_TAKER = "EXPIRE_TAKER"
+    EXPIRE_BOTH = "EXPIRE_BOTH"
+    DECREMENT = "DECREMENT"
+
+
+class InstrumentKind(enum.StrEnum):
+    """Spot moves balances; a perpetual moves a position with margin: linear settles in the quote asset,
+    inverse in the base asset with quantities in contracts of ``multiplier`` quote units."""
+
+    SPOT = "SPOT"
+    LINEAR = "LINEAR"
+    INVERSE = "INVERSE"
+
+
+class Filters(msgspec.Struct, frozen=True, kw_only=True):
+    """A venue's limits on one order; ``None``: the filter is off or not known.
+
+    Quantities in base units (contracts for inverse), prices and notionals in quote units.
+    Source: Binance Spot API docs, filters.md.
+    """
+
+    min_price: Decimal | None = None
+    max_price: Decimal | None = None
+    min_quantity: Decimal | None = None
+    max_quantity: Decimal | None = None
+    market_min_quantity: Decimal | None = None
+    market_max_quantity: Decimal | None = None
+    min_notional: Decimal | None = None
+    max_notional: Decimal | None = None
+    bid_multiplier_up: Decimal | None = None
+    bid_multiplier_down: Decimal | None = None
+    ask_multiplier_up: Decimal | None = None
+    ask_multiplier_down: Decimal | None = None
+    max_orders: int | None = None
+    max_position: Decimal | None = None
+
+
+class Instrument(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is traded, with its grid.
+
+    ``name`` is how users write it: the symbol, or ``market:symbol`` (``usdm:BTCUSDT``) where two markets of a run
+    spell it alike. ``market`` is the venue's word for its kind of market (``spot``, ``usdm``, ``coinm``).
+    ``multiplier``: base units per lot-unit for spot and linear (1), quote units per contract for inverse.
+    """
+
+    symbol: str
+    base: str
+    quote: str
+    tick_size: Decimal
+    lot_size: Decimal
+    market: str = "spot"
+    kind: InstrumentKind = InstrumentKind.SPOT
+    settle: str = ""
+    multiplier: Decimal = Decimal(1)
+    filters: Filters = Filters()
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.tick_size <= 0:
+            raise ConfigError(f"{self.symbol}: tick_size {self.tick_size} must be above 0")
+        if self.lot_size <= 0:
+            raise ConfigError(f"{self.symbol}: lot_size {self.lot_size} must be above 0")
+        if not self.name:
+            msgspec.structs.force_setattr(self, "name", self.symbol)
+        if not self.settle:
+            settle = self.base if self.kind is InstrumentKind.INVERSE else self.quote
+            msgspec.structs.force_setattr(self, "settle", settle)
+
+    def ticks(self, price: Decimal) -> int:
+        """Return ``price`` as a whole number of ticks.
+
+        Raises:
+            OffGrid: price falls between two ticks. Nothing is rounded here.
+
+        >>> btc = Instrument(symbol="BTCUSDT", base="BTC", quote="USDT",
+        ...                  tick_size=Decimal("0.01"), lot_size=Decimal("0.00001"))
+        >>> btc.ticks(Decimal("22177.90"))
+        2217790
+        """
+        return _steps(price, self.tick_size, self.symbol, "price", "tick size")
+
+    def lots(self, quantity: Decimal) -> int:
+        """Return ``quantity`` as a whole number of lots; ``OffGrid`` if it falls between two."""
+        return _steps(quantity, self.lot_size, self.symbol, "quantity", "lot size")
+
+    def price(self, ticks: int) -> Decimal:
+        return ticks * self.tick_size
+
+    def quantity(self, lots: int) -> Decimal:
+        return lots * self.lot_size
+
+    def floor_to_tick(self, price: Decimal | float) -> int:
+        """Ticks at or below ``price``: rounding is a decision, taken by name."""
+        return int((_decimal(price) / self.tick_size).to_integral_value(ROUND_FLOOR))
+
+    def ceil_to_tick(self, price: Decimal | float) -> int:
+        return int((_decimal(price) / self.tick_size).to_integral_value(ROUND_CEILING))
+
+    def floor_to_lot(self, quantity: Decimal | float) -> int:
+        return int((_decimal(quantity) / self.lot_size).to_integral_value(ROUND_FLOOR))
+
+    def notional(self, ticks: int, lots: int) -> Decimal:
+        """Value in quote units (spot, linear) or of the contracts in quote units (inverse); exact."""
+        if self.kind is InstrumentKind.INVERSE:
+            return lots * self.lot_size * self.multiplier
+        return ticks * self.tick_size * (lots * self.lot_size) * self.multiplier
+
+
+def _decimal(value: Decimal | float) -> Decimal:
+    return value if isinstance(value, Decimal) else Decimal(repr(value))
+
+
+def _steps(value: Decimal, step: Decimal, symbol: str, what: str, rule: str) -> int:
+    steps = value / step
+    whole = int(steps)
+    if whole * step != value:
+        raise OffGrid(f"{symbol}: {what} {value} is not a multiple of the {rule} {step}")
+    return whole
+
+
+def plain(value: Decimal) -> str:
+    """Text without exponent or trailing zeros, as the contracts' JSON has it.
+
+    >>> plain(Decimal("61800.20")), plain(Decimal("1E+3")), plain(Decimal("-0.0"))
+    ('61800.2', '1000', '0')
+    """
+    if not value:
+        return "0"
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,0 +1,173 @@
+"""What plugins provide. A hook returns classes; the engine builds them with their configuration.
+
+A plugin class has ``name`` (what users write), ``api`` (the API level it was made for, 1) and may have a nested
+``Config``: a frozen ``msgspec.Struct`` whose fields are its section of the configuration, with defaults. It is built
+as ``cls(config)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
+
+import msgspec
+
+from ida_core.events import (
+    AnyRequest, BalanceUpdate, Bar, Event, FundingPayment, Mark, MarketState, OrderUpdate, Quote, Signal, Timer,
+    Trade, VenueStatus,
+)
+from ida_core.model import Instrument, Side
+
+if TYPE_CHECKING:
+    from ida_core.book import Book
+    from ida_core.engine import Context
+    from ida_core.report import Report
+    from ida_core.risk import RiskState
+
+API_LEVEL = 1
+
+
+class NoConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The section of a plugin that has nothing to set."""
+
+
+class Plugin:
+    """Base of all plugin classes."""
+
+    name: ClassVar[str]
+    api: ClassVar[int] = API_LEVEL
+    Config: ClassVar[type[msgspec.Struct]] = NoConfig
+
+    def __init__(self, config: Any = None) -> None:
+        self.config = config if config is not None else self.Config()
+
+
+class Strategy(Plugin):
+    """State and an event in, requests out: synchronous and pure, no I/O, no clock but ``ctx.now_ns``.
+
+    Override what you need; only overridden methods are called. ``book_updates`` chooses when ``on_book`` is called:
+    ``"top"`` when best bid or ask changed, ``"every"`` on each change of any level, or ``"100ms"`` at most so often.
+    Requests are placed by ``ctx.place(...)``, ``ctx.cancel(...)``, ``ctx.replace(...)``.
+    """
+
+    book_updates: ClassVar[str] = "top"
+
+    def on_start(self, ctx: Context) -> None: ...
+    def on_stop(self, ctx: Context) -> None: ...
+    def on_book(self, ctx: Context, book: Book) -> None: ...
+    def on_trade(self, ctx: Context, trade: Trade) -> None: ...
+    def on_quote(self, ctx: Context, quote: Quote) -> None: ...
+    def on_bar(self, ctx: Context, bar: Bar) -> None: ...
+    def on_mark(self, ctx: Context, mark: Mark) -> None: ...
+    def on_fill(self, ctx: Context, fill: OrderUpdate) -> None: ...
+    def on_order(self, ctx: Context, update: OrderUpdate) -> None: ...
+    def on_timer(self, ctx: Context, timer: Timer) -> None: ...
+    def on_funding(self, ctx: Context, funding: FundingPayment) -> None: ...
+    def on_signal(self, ctx: Context, signal: Signal) -> None: ...
+    def on_market_state(self, ctx: Context, state: MarketState) -> None: ...
+
+
+class RiskCheck(Plugin):
+    """Says no before a request is sent. Cancels are never asked about."""
+
+    def check(self, request: AnyRequest, state: RiskState) -> str | None:
+        """Return None to let the request pass, or one sentence with the value and the limit."""
+        raise NotImplementedError
+
+    def halt(self, state: RiskState) -> str | None:
+        """Asked after each fill and on each second of simulated or real time: a sentence stops the run (exit 5)."""
+        return None
+
+
+class Reporter(Plugin):
+    """Makes something for people out of a finished run."""
+
+    def write(self, report: Report, folder: Path) -> Path | None:
+        """Write into ``folder`` and return the file, or None for what went to the terminal."""
+        raise NotImplementedError
+
+
+class ReportPanel(Plugin):
+    """A section of the HTML report."""
+
+    title: ClassVar[str]
+
+    def html(self, report: Report) -> str:
+        raise NotImplementedError
+
+
+class Subscription(msgspec.Struct, frozen=True):
+    """What an instrument's subscribers need of the venue: the union of all strategies."""
+
+    book: Literal["none", "top", "every"] = "none"
+    interval_ns: int = 0
+    trades: bool = False
+    quotes: bool = False
+    bars: bool = False
+    marks: bool = False
+
+
+@runtime_checkable
+class Venue(Protocol):
+    """Our adapter to an exchange; ``ida_core.testing.check_venue`` is this contract as tests.
+
+    Time: a venue with ``simulated`` true is pulled: ``next_event(until_ns)`` advances its own time. A live venue
+    delivers through the same method what has arrived, without waiting.
+    """
+
+    name: str
+    mode: str
+    simulated: bool
+
+    def instruments(self) -> Sequence[Instrument]: ...
+    def market(self, instrument: int) -> Any:
+        """The instrument's ``ida_core.book.Market``."""
+    def subscribe(self, instrument: int, subscription: Subscription) -> None: ...
+    def start_ns(self) -> int:
+        """Local time of the first event (simulated), or now."""
+    def next_event(self, until_ns: int) -> Event | int | None:
+        """The next event at or before ``until_ns``; an ``int`` is an instrument whose book changed (no object is
+        made for it); None when there is nothing until then. ``now_ns`` is its time."""
+    @property
+    def now_ns(self) -> int: ...
+    @property
+    def finished(self) -> bool:
+        """Nothing will ever come any more."""
+    def send(self, request: AnyRequest) -> None:
+        """Hand over one approved request; answers come as events. Never raises for what the exchange may refuse."""
+    def open_orders(self) -> Sequence[OrderUpdate]: ...
+    def balances(self) -> Mapping[str, tuple[Decimal, Decimal]]: ...
+    def assumptions(self) -> Mapping[str, str]:
+        """What a reader of the result must know: latency, queue, fees, fill, clock, ... in words."""
+
+
+@runtime_checkable
+class Recording(Protocol):
+    """A format of recorded market data that a package can read (hook ``ida_recordings``)."""
+
+    name: str
+
+    def recognises(self, path: Path, head: bytes) -> bool: ...
+    def open(self, paths: Sequence[Path], options: Mapping[str, Any]) -> Any:
+        """An ``ida_core.feed.Feed`` for files that follow each other in time; converts and caches as needed."""
+    def check(self, paths: Sequence[Path], report: Callable[[str], None]) -> Any: ...
+
+
+class FeedPlugin(Plugin):
+    """An async source of events (news, other venues' prices): journaled like all others, so it replays too."""
+
+    def events(self) -> AsyncIterator[Signal]:
+        raise NotImplementedError
+
+
+class Notifier(Plugin):
+    def notify(self, title: str, text: str, urgency: str) -> None:
+        raise NotImplementedError
+
+
+__all__ = [
+    "API_LEVEL", "BalanceUpdate", "FeedPlugin", "NoConfig", "Notifier", "Plugin", "Recording", "ReportPanel",
+    "Reporter", "RiskCheck", "Side", "Strategy", "Subscription", "Venue", "VenueStatus",
+]
