@@ -1,0 +1,1 @@
+"""The adapter to Binance: decoders, streams, orders and accounts of its wire."""
