@@ -100,7 +100,7 @@ class Execution(enum.StrEnum):
     STATUS = "STATUS"
 
 
-class Request(Event, frozen=True, tag_field="request"):
+class Request(Event, frozen=True, kw_only=True, tag_field="request"):
     """Base of what strategies ask for. ``order_id`` is the client order id, chosen before sending."""
 
     order_id: str

@@ -1,0 +1,112 @@
+"""Ida's public names, each imported when first used: ``ida --version`` pays for none of them."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ida_core.errors import (
+        AuthError as AuthError,
+        BookGap as BookGap,
+        ConfigError as ConfigError,
+        DataError as DataError,
+        IdaError as IdaError,
+        OffGrid as OffGrid,
+        OrderStateError as OrderStateError,
+        OutcomeUnknown as OutcomeUnknown,
+        OutputError as OutputError,
+        PluginError as PluginError,
+        RateLimited as RateLimited,
+        RequestRejected as RequestRejected,
+        RiskHalt as RiskHalt,
+        UsageError as UsageError,
+        VenueError as VenueError,
+        VenueUnavailable as VenueUnavailable,
+    )
+    from ida_core.events import (
+        AnyRequest as AnyRequest,
+        BalanceUpdate as BalanceUpdate,
+        Bar as Bar,
+        CancelAll as CancelAll,
+        CancelOrder as CancelOrder,
+        Event as Event,
+        Execution as Execution,
+        FundingPayment as FundingPayment,
+        Mark as Mark,
+        MarketState as MarketState,
+        Note as Note,
+        OrderStatus as OrderStatus,
+        OrderUpdate as OrderUpdate,
+        PlaceOrder as PlaceOrder,
+        Quote as Quote,
+        Refusal as Refusal,
+        ReplaceOrder as ReplaceOrder,
+        Request as Request,
+        Signal as Signal,
+        Timer as Timer,
+        Trade as Trade,
+        VenueStatus as VenueStatus,
+    )
+    from ida_core.hooks import hookimpl as hookimpl
+    from ida_core.model import (
+        Filters as Filters,
+        Instrument as Instrument,
+        InstrumentKind as InstrumentKind,
+        OrderType as OrderType,
+        SelfTradePrevention as SelfTradePrevention,
+        Side as Side,
+        TimeInForce as TimeInForce,
+        plain as plain,
+    )
+    from ida_core.protocols import (
+        API_LEVEL as API_LEVEL,
+        FeedPlugin as FeedPlugin,
+        NoConfig as NoConfig,
+        Notifier as Notifier,
+        Plugin as Plugin,
+        Recording as Recording,
+        Reporter as Reporter,
+        ReportPanel as ReportPanel,
+        RiskCheck as RiskCheck,
+        Strategy as Strategy,
+        Subscription as Subscription,
+        Venue as Venue,
+    )
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "errors": (
+        "AuthError", "BookGap", "ConfigError", "DataError", "IdaError", "OffGrid",
+        "OrderStateError", "OutcomeUnknown", "OutputError", "PluginError", "RateLimited",
+        "RequestRejected", "RiskHalt", "UsageError", "VenueError", "VenueUnavailable",
+    ),
+    "events": (
+        "AnyRequest", "BalanceUpdate", "Bar", "CancelAll", "CancelOrder", "Event", "Execution",
+        "FundingPayment", "Mark", "MarketState", "Note", "OrderStatus", "OrderUpdate", "PlaceOrder",
+        "Quote", "Refusal", "ReplaceOrder", "Request", "Signal", "Timer", "Trade", "VenueStatus",
+    ),
+    "hooks": ("hookimpl",),
+    "model": (
+        "Filters", "Instrument", "InstrumentKind", "OrderType", "SelfTradePrevention", "Side",
+        "TimeInForce", "plain",
+    ),
+    "protocols": (
+        "API_LEVEL", "FeedPlugin", "NoConfig", "Notifier", "Plugin", "Recording", "ReportPanel",
+        "Reporter", "RiskCheck", "Strategy", "Subscription", "Venue",
+    ),
+}
+_HOME_OF = {name: f"ida_core.{module}" for module, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'ida_core' has no public name {name!r}")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]
