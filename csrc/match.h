@@ -83,10 +83,12 @@ typedef struct ida_report {
 
 typedef struct ida_match ida_match;
 /* outside: the recorded book, owned by the caller and changed only through ida_match_depth; NULL for a whole
- * market. orders: how many can be open at once. reports: how many can wait to be read. power: n of
- * IDA_QUEUE_POWER. first_account: reports of accounts below it are not made (synthetic agents need none). */
-ida_match *ida_match_new(ida_book *outside, size_t orders, size_t reports, int queue_model, double power,
-                         uint32_t first_account);
+ * market. max_price: the highest tick of an order. orders: how many can be open at once. reports: how many can
+ * wait to be read; once that many wait, calls answer IDA_FULL (room for what one call can add is kept on top).
+ * power: n of IDA_QUEUE_POWER, above 0. first_account: reports of accounts below it are not made (synthetic
+ * agents need none). NULL if memory is short or an argument is out of range. */
+ida_match *ida_match_new(ida_book *outside, int64_t max_price, size_t orders, size_t reports, int queue_model,
+                         double power, uint32_t first_account);
 void ida_match_free(ida_match *m);
 /* now: the exchange's time, stamped on reports. Every call that changes something appends reports in order.
  * place: IDA_OK even when the outcome is a REJECTED or EXPIRED report. IDA_DUPLICATE: the id is open.
@@ -96,7 +98,8 @@ ida_status ida_match_place(ida_match *m, const ida_new_order *order, int64_t now
 ida_status ida_match_cancel(ida_match *m, uint64_t order_id, int64_t now);
 /* All open orders of the account, oldest first; how many. */
 size_t ida_match_cancel_all(ida_match *m, uint32_t account, int64_t now);
-/* Lowers the quantity and keeps the place in the queue. IDA_BAD: not 0 < filled < quantity < the current one. */
+/* Lowers the quantity and keeps the place in the queue. IDA_BAD: not filled (and prevented) < quantity < the
+ * current one. */
 ida_status ida_match_amend(ida_match *m, uint64_t order_id, int64_t quantity, int64_t now);
 /* The recording moves on. depth: a diff or snapshot judged fit to apply (applied to `outside` here).
  * IDA_RANGE, IDA_FULL as ida_book_apply. */
