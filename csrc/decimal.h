@@ -23,6 +23,7 @@ int32_t ida_decimal_places(const char *text, size_t length);
 /* Plain decimal text of value x 10^-decimals without trailing zeros ("28.5", "0", "-0.001"); returns its length,
  * 0 if `capacity` is short. No NUL is written. 40 bytes are always enough. */
 size_t ida_decimal_format(int64_t value, int32_t decimals, char *out, size_t capacity);
+/* Greatest common divisor, never negative; of 0 and a: |a|. */
 int64_t ida_gcd(int64_t a, int64_t b);
 
 #endif

@@ -27,7 +27,7 @@ typedef struct ida_market_view {
     int64_t quote_bid, quote_bid_quantity, quote_ask, quote_ask_quantity, quote_id; /* last IDA_QUOTE; id -1 before */
     int64_t mark_e8, index_e8, funding_rate_e8, next_funding_ns; /* last IDA_MARK; mark_e8 -1 before */
     int64_t count[9];       /* records by kind */
-    int64_t off_book;       /* trades that were flagged so */
+    int64_t off_book;       /* trades that were flagged so, or had no price above 0 */
     int64_t crossed;        /* times the book was given up because bid >= ask */
     int64_t faults;
     int64_t quotes_compared;  /* books compared with the newest quote at or before their update id */

@@ -24,14 +24,14 @@ enum ida_sync_state { IDA_WAITING = 0, IDA_FIRST = 1, IDA_SYNCED = 2 };
 /* WAITING: no snapshot, or a gap. FIRST: snapshot applied, the first diff must still fit it. SYNCED: in step. */
 
 typedef struct ida_sync_view {
-    int64_t last_id;   /* of the book; -1 before a snapshot */
+    int64_t last_id;   /* of the book; -1 before a snapshot; while WAITING what it was last */
     int64_t snapshot_id;
     int64_t applied;   /* diffs applied, replayed ones included */
     int64_t stale;     /* diffs passed over */
     int64_t buffered;  /* diffs now kept */
     int64_t gaps;
     int64_t snapshots; /* that were used; resyncs are snapshots - 1 */
-    int64_t expected_id; /* at the last gap: the id that should have come (chain rule's), and ... */
+    int64_t expected_id; /* at the last gap (-1 before): the id that should have come (chain rule's), and ... */
     int64_t found_id;    /* ... the one that came */
     int32_t state;
     int32_t chain;

@@ -1,0 +1,468 @@
+#include "book.h"
+
+#include <stdlib.h>
+
+enum { PAGE_SHIFT = 9, PAGE_TICKS = 1 << PAGE_SHIFT, PAGE_WORDS = PAGE_TICKS / 64, TREE_LEVELS = 10 };
+
+/* A set of whole numbers as bitmaps upon bitmaps: bit i of level k+1 is set if word i of level k is not 0. */
+typedef struct tree {
+    uint64_t *level[TREE_LEVELS];
+    int levels;
+} tree;
+
+typedef struct side {
+    uint32_t *directory; /* price / 512 -> page + 1, or 0 */
+    tree pages;          /* which entries of the directory are in use */
+    size_t levels;
+    int64_t edge;        /* no level is better than this; the best itself unless `moved` */
+    int moved;           /* the level at the edge went away: search from there */
+} side;
+
+typedef struct page { int64_t quantity[PAGE_TICKS]; } page; /* all 0 when not in use */
+typedef struct page_bits { uint64_t word[PAGE_WORDS]; } page_bits;
+
+struct ida_book {
+    ida_top top;
+    side sides[2];
+    uint64_t max_price;
+    page *page;
+    page_bits *bits;
+    uint8_t *words; /* of each page: which words of its bitmap are not 0 */
+    uint32_t *spare; /* pages given back */
+    size_t spares;
+    size_t fresh; /* pages from here on were never used */
+    size_t capacity;
+};
+
+static const ida_top empty_top = {-1, 0, INT64_MAX, 0};
+
+static inline int lowest(uint64_t word) { return __builtin_ctzll(word); }
+static inline int highest(uint64_t word) { return 63 - __builtin_clzll(word); }
+static inline uint64_t up_to(unsigned bit) { return ~0ull >> (63 - (bit & 63)); }
+static inline uint64_t from(unsigned bit) { return ~0ull << (bit & 63); }
+
+/* ---- the set of pages -------------------------------------------------------------------------------------- */
+
+static int tree_new(tree *t, size_t entries)
+{
+    do {
+        entries = (entries + 63) / 64;
+        t->level[t->levels] = calloc(entries, sizeof(uint64_t));
+        if (!t->level[t->levels++])
+            return 0;
+    } while (entries > 1);
+    return 1;
+}
+
+static void tree_free(tree *t)
+{
+    for (int k = 0; k < t->levels; k++)
+        free(t->level[k]);
+}
+
+static void tree_add(tree *t, size_t i)
+{
+    for (int k = 0; k < t->levels; k++, i >>= 6) {
+        uint64_t *word = &t->level[k][i >> 6], before = *word;
+        *word = before | 1ull << (i & 63);
+        if (before)
+            return;
+    }
+}
+
+static void tree_remove(tree *t, size_t i)
+{
+    for (int k = 0; k < t->levels; k++, i >>= 6)
+        if (t->level[k][i >> 6] &= ~(1ull << (i & 63)))
+            return;
+}
+
+/* The greatest member below i, or -1. */
+static int64_t tree_below(const tree *t, size_t i)
+{
+    for (int k = 0; k < t->levels; k++, i >>= 6) {
+        uint64_t word = i & 63 ? t->level[k][i >> 6] & up_to((unsigned)i - 1) : 0;
+        if (!word)
+            continue;
+        i = (i >> 6) << 6 | (size_t)highest(word);
+        while (k--)
+            i = i << 6 | (size_t)highest(t->level[k][i]);
+        return (int64_t)i;
+    }
+    return -1;
+}
+
+/* The least member above i, or -1. */
+static int64_t tree_above(const tree *t, size_t i)
+{
+    for (int k = 0; k < t->levels; k++, i >>= 6) {
+        uint64_t word = ~i & 63 ? t->level[k][i >> 6] & from((unsigned)i + 1) : 0;
+        if (!word)
+            continue;
+        i = (i >> 6) << 6 | (size_t)lowest(word);
+        while (k--)
+            i = i << 6 | (size_t)lowest(t->level[k][i]);
+        return (int64_t)i;
+    }
+    return -1;
+}
+
+/* ---- pages ------------------------------------------------------------------------------------------------- */
+
+/* Page + 1 for an entry of the directory, or 0 when the pool is used up. */
+static uint32_t take_page(ida_book *book, side *s, size_t entry)
+{
+    uint32_t taken;
+    if (book->spares)
+        taken = book->spare[--book->spares];
+    else if (book->fresh < book->capacity)
+        taken = (uint32_t)++book->fresh;
+    else
+        return 0;
+    tree_add(&s->pages, entry);
+    return s->directory[entry] = taken;
+}
+
+static void give_back(ida_book *book, side *s, size_t entry)
+{
+    book->spare[book->spares++] = s->directory[entry];
+    s->directory[entry] = 0;
+    tree_remove(&s->pages, entry);
+}
+
+static void occupy(ida_book *book, side *s, uint32_t p, unsigned slot)
+{
+    book->bits[p].word[slot >> 6] |= 1ull << (slot & 63);
+    book->words[p] |= (uint8_t)(1u << (slot >> 6));
+    s->levels++;
+}
+
+static void vacate(ida_book *book, side *s, size_t entry, uint32_t p, unsigned slot)
+{
+    s->levels--;
+    if (book->bits[p].word[slot >> 6] &= ~(1ull << (slot & 63)))
+        return;
+    if (!(book->words[p] &= (uint8_t)~(1u << (slot >> 6))))
+        give_back(book, s, entry);
+}
+
+/* The greatest occupied slot of a page at or below `slot`, or -1. */
+static int slot_below(const ida_book *book, uint32_t p, unsigned slot)
+{
+    unsigned w = slot >> 6;
+    uint64_t word = book->bits[p].word[w] & up_to(slot);
+    if (word)
+        return (int)(w << 6) | highest(word);
+    unsigned words = book->words[p] & ((1u << w) - 1);
+    if (!words)
+        return -1;
+    w = (unsigned)highest(words);
+    return (int)(w << 6) | highest(book->bits[p].word[w]);
+}
+
+static int slot_above(const ida_book *book, uint32_t p, unsigned slot)
+{
+    unsigned w = slot >> 6;
+    uint64_t word = book->bits[p].word[w] & from(slot);
+    if (word)
+        return (int)(w << 6) | lowest(word);
+    unsigned words = book->words[p] & ~((2u << w) - 1);
+    if (!words)
+        return -1;
+    w = (unsigned)lowest(words);
+    return (int)(w << 6) | lowest(book->bits[p].word[w]);
+}
+
+/* ---- searching: price within 0 .. max_price ---------------------------------------------------------------- */
+
+/* The highest occupied price at or below `price`, or -1. */
+static int64_t at_or_below(const ida_book *book, const side *s, int64_t price)
+{
+    size_t entry = (size_t)price >> PAGE_SHIFT;
+    uint32_t taken = s->directory[entry];
+    int slot = taken ? slot_below(book, taken - 1, (unsigned)price & (PAGE_TICKS - 1)) : -1;
+    if (slot < 0) {
+        int64_t other = tree_below(&s->pages, entry);
+        if (other < 0)
+            return -1;
+        entry = (size_t)other;
+        slot = slot_below(book, s->directory[entry] - 1, PAGE_TICKS - 1);
+    }
+    return (int64_t)(entry << PAGE_SHIFT) | slot;
+}
+
+/* The lowest occupied price at or above `price`, or -1. */
+static int64_t at_or_above(const ida_book *book, const side *s, int64_t price)
+{
+    size_t entry = (size_t)price >> PAGE_SHIFT;
+    uint32_t taken = s->directory[entry];
+    int slot = taken ? slot_above(book, taken - 1, (unsigned)price & (PAGE_TICKS - 1)) : -1;
+    if (slot < 0) {
+        int64_t other = tree_above(&s->pages, entry);
+        if (other < 0)
+            return -1;
+        entry = (size_t)other;
+        slot = slot_above(book, s->directory[entry] - 1, 0);
+    }
+    return (int64_t)(entry << PAGE_SHIFT) | slot;
+}
+
+static int64_t best(const ida_book *book, int which)
+{
+    int64_t price = which == IDA_BUY ? book->top.bid : book->top.ask;
+    return price == INT64_MAX ? -1 : price;
+}
+
+int64_t ida_book_next(const ida_book *book, int which, int64_t price)
+{
+    const side *s = &book->sides[which != IDA_BUY];
+    int64_t last = (int64_t)book->max_price;
+    if (price == IDA_FROM_BEST)
+        return best(book, which);
+    if (which == IDA_BUY)
+        return price <= 0 ? -1 : at_or_below(book, s, price > last ? last : price - 1);
+    return price >= last ? -1 : at_or_above(book, s, price < 0 ? 0 : price + 1);
+}
+
+/* ---- changing ---------------------------------------------------------------------------------------------- */
+
+/* Brings the top up to date after a side has changed: searches only when the best went away. */
+static void settle_bid(ida_book *book)
+{
+    side *s = &book->sides[IDA_BUY];
+    if (s->moved) {
+        s->edge = at_or_below(book, s, s->edge);
+        s->moved = 0;
+    }
+    book->top.bid = s->edge;
+    book->top.bid_quantity = s->edge < 0 ? 0 : ida_book_quantity(book, IDA_BUY, s->edge);
+}
+
+static void settle_ask(ida_book *book)
+{
+    side *s = &book->sides[IDA_SELL];
+    if (s->moved) {
+        int64_t found = at_or_above(book, s, s->edge);
+        s->edge = found < 0 ? INT64_MAX : found;
+        s->moved = 0;
+    }
+    book->top.ask = s->edge;
+    book->top.ask_quantity = s->edge == INT64_MAX ? 0 : ida_book_quantity(book, IDA_SELL, s->edge);
+}
+
+/* Keeps the edge: a new level at or beyond it is the best for certain. */
+static inline void note_edge(side *s, int which, int64_t price, int64_t quantity)
+{
+    if (!quantity) {
+        if (price == s->edge)
+            s->moved = 1;
+    } else if (which == IDA_BUY ? price >= s->edge : price <= s->edge) {
+        s->edge = price;
+        s->moved = 0;
+    }
+}
+
+/* Sets one level; the top is left for settle_bid and settle_ask. */
+static inline ida_status put(ida_book *book, int which, int64_t price, int64_t quantity, int64_t *previous)
+{
+    side *s = &book->sides[which];
+    if ((uint64_t)price > book->max_price || quantity < 0)
+        return IDA_RANGE;
+    size_t entry = (size_t)price >> PAGE_SHIFT;
+    unsigned slot = (unsigned)price & (PAGE_TICKS - 1);
+    uint32_t taken = s->directory[entry];
+    *previous = 0;
+    if (!taken) {
+        if (!quantity)
+            return IDA_OK;
+        taken = take_page(book, s, entry);
+        if (!taken)
+            return IDA_FULL;
+    }
+    int64_t *level = &book->page[taken - 1].quantity[slot];
+    int64_t before = *previous = *level;
+    *level = quantity;
+    if (!before != !quantity) {
+        if (quantity)
+            occupy(book, s, taken - 1, slot);
+        else
+            vacate(book, s, entry, taken - 1, slot);
+        note_edge(s, which, price, quantity);
+    }
+    return IDA_OK;
+}
+
+ida_status ida_book_set(ida_book *book, int which, int64_t price, int64_t quantity, int64_t *previous)
+{
+    int64_t unused;
+    if (!previous)
+        previous = &unused;
+    if (which == IDA_BUY) {
+        ida_status status = put(book, IDA_BUY, price, quantity, previous);
+        settle_bid(book);
+        return status;
+    }
+    ida_status status = put(book, IDA_SELL, price, quantity, previous);
+    settle_ask(book);
+    return status;
+}
+
+static inline ida_status put_all(ida_book *book, int which, const ida_level *levels, uint32_t count)
+{
+    int64_t previous;
+    for (uint32_t i = 0; i < count; i++) {
+        ida_status status = put(book, which, levels[i].price, levels[i].quantity, &previous);
+        if (status != IDA_OK)
+            return status;
+    }
+    return IDA_OK;
+}
+
+ida_status ida_book_apply(ida_book *book, const ida_depth *depth)
+{
+    if (depth->head.kind == IDA_SNAPSHOT)
+        ida_book_clear(book);
+    ida_status status = put_all(book, IDA_BUY, depth->levels, depth->bids);
+    if (status == IDA_OK)
+        status = put_all(book, IDA_SELL, depth->levels + depth->bids, depth->asks);
+    settle_bid(book);
+    settle_ask(book);
+    return status;
+}
+
+/* Visits what is occupied, not what could be: a page is all 0 when it goes back. */
+static void clear_page(ida_book *book, side *s, size_t entry)
+{
+    uint32_t p = s->directory[entry] - 1;
+    for (int w = 0; w < PAGE_WORDS; w++)
+        for (uint64_t word = book->bits[p].word[w]; word; word &= word - 1)
+            book->page[p].quantity[w * 64 + lowest(word)] = 0;
+    book->bits[p] = (page_bits){{0}};
+    book->words[p] = 0;
+    give_back(book, s, entry);
+}
+
+static void clear_side(ida_book *book, side *s, int64_t edge)
+{
+    if (s->directory[0])
+        clear_page(book, s, 0);
+    for (int64_t entry; (entry = tree_above(&s->pages, 0)) >= 0;)
+        clear_page(book, s, (size_t)entry);
+    s->levels = 0;
+    s->edge = edge;
+    s->moved = 0;
+}
+
+void ida_book_clear(ida_book *book)
+{
+    clear_side(book, &book->sides[IDA_BUY], empty_top.bid);
+    clear_side(book, &book->sides[IDA_SELL], empty_top.ask);
+    book->top = empty_top;
+}
+
+/* ---- reading ----------------------------------------------------------------------------------------------- */
+
+const ida_top *ida_book_top(const ida_book *book)
+{
+    return &book->top;
+}
+
+int64_t ida_book_quantity(const ida_book *book, int which, int64_t price)
+{
+    if ((uint64_t)price > book->max_price)
+        return 0;
+    uint32_t taken = book->sides[which != IDA_BUY].directory[(size_t)price >> PAGE_SHIFT];
+    return taken ? book->page[taken - 1].quantity[(unsigned)price & (PAGE_TICKS - 1)] : 0;
+}
+
+size_t ida_book_levels(const ida_book *book, int which)
+{
+    return book->sides[which != IDA_BUY].levels;
+}
+
+size_t ida_book_top_n(const ida_book *book, int which, ida_level *levels, size_t most)
+{
+    size_t n = 0;
+    int64_t price = best(book, which);
+    for (; n < most && price >= 0; price = ida_book_next(book, which, price)) {
+        levels[n].price = price;
+        levels[n++].quantity = ida_book_quantity(book, which, price);
+    }
+    return n;
+}
+
+int64_t ida_book_walk(const ida_book *book, int which, int64_t quantity, int64_t *worst_price,
+                      int64_t *notional_high, uint64_t *notional_low)
+{
+    unsigned __int128 notional = 0;
+    int64_t left = quantity > 0 ? quantity : 0, found = 0;
+    *worst_price = -1;
+    for (int64_t price = best(book, which); left && price >= 0; price = ida_book_next(book, which, price)) {
+        int64_t there = ida_book_quantity(book, which, price), taken = there < left ? there : left;
+        notional += (unsigned __int128)price * (uint64_t)taken;
+        *worst_price = price;
+        found += taken;
+        left -= taken;
+    }
+    *notional_high = (int64_t)(notional >> 64);
+    *notional_low = (uint64_t)notional;
+    return found;
+}
+
+int64_t ida_book_quantity_to(const ida_book *book, int which, int64_t price)
+{
+    int64_t sum = 0;
+    for (int64_t at = best(book, which); at >= 0; at = ida_book_next(book, which, at)) {
+        if (which == IDA_BUY ? at < price : at > price)
+            break;
+        if (__builtin_add_overflow(sum, ida_book_quantity(book, which, at), &sum))
+            return INT64_MAX;
+    }
+    return sum;
+}
+
+/* ---- making ------------------------------------------------------------------------------------------------ */
+
+ida_book *ida_book_new(size_t pages, int64_t max_price)
+{
+    if (!pages || pages >= UINT32_MAX || max_price <= 0)
+        return NULL;
+    ida_book *book = calloc(1, sizeof *book);
+    if (!book)
+        return NULL;
+    size_t entries = (size_t)(max_price >> PAGE_SHIFT) + 1;
+    book->max_price = (uint64_t)max_price;
+    book->capacity = pages;
+    /* calloc of this size maps zero pages: what is never touched costs address space only. */
+    book->page = calloc(pages, sizeof *book->page);
+    book->bits = calloc(pages, sizeof *book->bits);
+    book->words = calloc(pages, sizeof *book->words);
+    book->spare = calloc(pages, sizeof *book->spare);
+    int whole = book->page && book->bits && book->words && book->spare;
+    for (int which = 0; which < 2 && whole; which++) {
+        side *s = &book->sides[which];
+        s->directory = calloc(entries, sizeof *s->directory);
+        whole = s->directory && tree_new(&s->pages, entries);
+    }
+    if (!whole) {
+        ida_book_free(book);
+        return NULL;
+    }
+    ida_book_clear(book);
+    return book;
+}
+
+void ida_book_free(ida_book *book)
+{
+    if (!book)
+        return;
+    for (int which = 0; which < 2; which++) {
+        free(book->sides[which].directory);
+        tree_free(&book->sides[which].pages);
+    }
+    free(book->page);
+    free(book->bits);
+    free(book->words);
+    free(book->spare);
+    free(book);
+}
