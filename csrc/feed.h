@@ -20,13 +20,15 @@ typedef struct ida_feed_header {
 } ida_feed_header;
 
 /* Every length, checksum, offset, order and level count is looked at: after IDA_OK the bytes are safe to walk.
- * IDA_CORRUPT: *where gets the offset of the fault. */
+ * IDA_CORRUPT: *where gets the offset of the fault. IDA_FULL: no memory for looking (a bit per 8 bytes). */
 ida_status ida_feed_check(const void *file, size_t bytes, uint64_t *where);
-/* Sets crc of each record, and writes the venue order to offsets (room for `records` entries); how many entries.
- * The records must be whole. */
+/* Sets crc of each record, and writes the venue order to offsets (room for `records` entries); how many entries,
+ * or SIZE_MAX if there was no memory for sorting. The records must be whole. */
 size_t ida_feed_seal(void *records, size_t bytes, uint64_t *offsets);
-/* Sets the crc of one record, and tells whether it is right. */
+/* Sets the crc of one record. */
 void ida_record_seal(ida_record *record);
+/* 1 if it is whole within the available bytes, its crc is right, its kind is known or 32 and above, and its length
+ * fits its kind and level counts: then it is safe to read. */
 int ida_record_is_sound(const ida_record *record, size_t available);
 
 #endif
