@@ -7,7 +7,7 @@ import pytest
 
 
 def _recordings() -> Path | None:
-    """``IDA_DATA`` if it is set, else the nearest ``shared/data`` beside this checkout or above it."""
+    """``IDA_DATA`` if it is set, else the nearest ``shared/data`` beside the checkout or above."""
     if named := os.environ.get("IDA_DATA"):
         return Path(named)
     beside = (parent / "shared" / "data" for parent in Path(__file__).resolve().parents)
