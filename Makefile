@@ -89,7 +89,8 @@ run/%: build/c/%
 define c_program
 build/c/$(1)/$(3): $(2)/$(3).c $(call needs,$(2)/$(3).c) $(wildcard csrc/*.h)
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS) $$(FLAGS) -o $$@ $$(filter %.c,$$^) -pthread -lm
+	@echo "cc $$@"
+	@$$(CC) $$(CFLAGS) $$(FLAGS) -o $$@ $$(filter %.c,$$^) -pthread -lm
 endef
 $(foreach kind,plain address thread,$(foreach t,$(C_TESTS),$(eval $(call c_program,$(kind),tests/c,$(t)))))
 $(foreach t,$(C_FUZZERS),$(eval $(call c_program,fuzz,tests/fuzz,$(t))))
