@@ -1,0 +1,132 @@
+"""Every error code, with what it means and what to do: what ``ida explain`` prints.
+
+The thousands are the exit code: 1 a bug, 2 usage, 3 configuration or plugin, 4 venue or network,
+5 stopped by risk, 6 authentication or permission, 7 data damaged or missing.
+"""
+
+from typing import NamedTuple
+
+
+class Code(NamedTuple):
+    """One code's page: what happened, what it means, what to do about it."""
+
+    title: str
+    meaning: str
+    action: str
+
+
+CODES = {
+    "IDA-E1000": Code(
+        "a bug of ours",
+        "Something happened that Ida's own code should have made impossible.",
+        "Run again with --traceback and file an issue with what it prints.",
+    ),
+    "IDA-E1100": Code(
+        "a price or quantity between two steps",
+        "A price must be a whole number of ticks and a quantity a whole number of lots. A value "
+        "that lies between two was neither rounded nor sent.",
+        "In a strategy, round on purpose: instrument.floor_to_tick, ceil_to_tick, floor_to_lot. "
+        "If the value came from a recording, its tick size is not the configured one: set "
+        "tick_size or lot_size in [instruments.SYMBOL].",
+    ),
+    "IDA-E1200": Code(
+        "an order in a state that cannot be",
+        "An execution report asks for a transition that no order can make.",
+        "The venue changed its protocol, or Ida has a bug: file an issue with the run's journal.",
+    ),
+    "IDA-E2000": Code(
+        "the command was not understood",
+        "An argument is missing, unknown or does not fit another.",
+        "`ida COMMAND --help` shows what there is, with examples.",
+    ),
+    "IDA-E3000": Code(
+        "the configuration is wrong",
+        "A setting contradicts another, or cannot be used.",
+        "The message names the setting, its value and the rule. `ida config show` tells where "
+        "each value comes from.",
+    ),
+    "IDA-E3001": Code(
+        "the configuration has problems",
+        "Sections, keys or values are unknown, of the wrong type or out of range. All of them "
+        "are listed, each with its file and line or the option it came from.",
+        "Correct each line; the nearest valid name stands beside an unknown one. "
+        "`ida config check FILE` tells whether all is well, `ida config schema` is the whole list.",
+    ),
+    "IDA-E3100": Code(
+        "a plugin cannot be used",
+        "A plugin failed in a way that its user, not Ida, can mend.",
+        "The message names the plugin, the hook and the line. `ida plugins` lists them all; "
+        "--no-plugin NAME leaves one out.",
+    ),
+    "IDA-E3101": Code(
+        "nothing is called so",
+        "A strategy, risk check, report or exchange was asked for by a name that no loaded plugin "
+        "provides. Plugins that were skipped are listed with the reason: it may be one of theirs.",
+        "Mind the suggested name, or mend the skipped plugin; `ida plugins` shows all names.",
+    ),
+    "IDA-E3102": Code(
+        "plugins contradict each other or the hooks",
+        "A function named ida_... is no hook or is not marked with @ida_core.hookimpl, two "
+        "plugins provide the same name, or --no-plugin names nothing.",
+        "Rename the function or the plugin; --no-plugin NAME leaves one of two out.",
+    ),
+    "IDA-E3103": Code(
+        "the plugins folder is not there",
+        "--plugins-dir names a folder that does not exist.",
+        "Give the folder that holds the one-file plugins (*.py).",
+    ),
+    "IDA-E4000": Code(
+        "the venue or the network failed",
+        "The exchange could not be used as asked.",
+        "The message says what was tried. Orders whose outcome is not known are asked for again.",
+    ),
+    "IDA-E4100": Code(
+        "the venue cannot be reached",
+        "A request was not sent: nothing happened at the exchange.",
+        "It is safe to try again; check the network and the exchange's status page.",
+    ),
+    "IDA-E4200": Code(
+        "too many requests",
+        "The exchange's rate limit is used up; going on would get the address banned.",
+        "Wait as long as the message says. Lower the order rate or the number of symbols.",
+    ),
+    "IDA-E4300": Code(
+        "the venue refused a request",
+        "The exchange understood the request and said no; its own code and words are given.",
+        "Correct what its message names: most often a filter, a balance or a permission.",
+    ),
+    "IDA-E4400": Code(
+        "the outcome of a request is not known",
+        "A request was sent and no answer came. The order may or may not exist; risk counts it "
+        "as the worse of both until the exchange has been asked.",
+        "Do not send it again by hand; look at the open orders first.",
+    ),
+    "IDA-E5000": Code(
+        "stopped by risk",
+        "A risk check stopped the run: a limit was passed. Open orders were cancelled.",
+        "Look at the report, then decide whether the limit or the strategy is wrong.",
+    ),
+    "IDA-E6000": Code(
+        "not allowed",
+        "A key is missing, wrong, or lacks a permission. Nothing was sent.",
+        "Check the key, its environment and its permissions.",
+    ),
+    "IDA-E7000": Code(
+        "data damaged or missing",
+        "A recording or a journal cannot be read as it should.",
+        "`ida data check FILE` names each fault with its line. on_damage = 'skip' in [data] goes "
+        "on past a damaged line and counts it.",
+    ),
+    "IDA-E7100": Code(
+        "a gap in the book",
+        "Updates of the order book are missing, doubled or out of order, so the book cannot be "
+        "trusted until a new snapshot.",
+        "`ida data check FILE` shows where. Use a recording without the gap, or let the run go on "
+        "stale until the next snapshot.",
+    ),
+    "IDA-E7200": Code(
+        "the result cannot be written",
+        "The disk is full or the folder cannot be written. What was journaled before is whole.",
+        "Make room or choose another folder with --out.",
+    ),
+}

@@ -1,0 +1,324 @@
+"""TOML to frozen records; every problem is told at once, with file, line and nearest valid name.
+
+Layers, later ones win: defaults, the file, ``IDA_SET``, options of the command line, ``--set``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, time
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from ida_core import toml
+from ida_core.errors import ConfigError, PluginError
+from ida_core.layers import Key, Layers, Place, Problem, Reader
+from ida_core.model import Filters
+from ida_core.nearest import suggestion
+
+if TYPE_CHECKING:
+    from ida_core.plugins import Plugins
+
+ENVIRONMENT = "IDA_SET"
+MASK = "***"
+DEFAULT_RISK = (
+    "max_quantity", "max_notional", "max_position", "max_open_orders", "order_rate",
+    "price_collar", "daily_loss", "drawdown",
+)
+DEFAULT_REPORTS = ("console", "json", "csv", "html")
+_SECRET = re.compile(r"secret|key|password|passphrase|token", re.IGNORECASE)
+_S = TypeVar("_S", bound=msgspec.Struct)
+_Names = tuple[str, ...]
+_Above0 = Annotated[float, Meta(gt=0)]
+
+
+def _about(text: str) -> Meta:
+    return Meta(description=text)
+
+
+class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What runs: names of plugins, what they trade on, and where the result goes."""
+
+    exchange: Annotated[str, _about("Name of the venue; sim is the simulated exchange.")] = "sim"
+    symbols: Annotated[_Names, _about("What to trade; everything in the feed if empty.")] = ()
+    strategies: Annotated[_Names, _about("Names of strategies.")] = ()
+    risk: Annotated[_Names, _about("Names of risk checks.")] = DEFAULT_RISK
+    reports: Annotated[_Names, _about("Names of the reports to make.")] = DEFAULT_REPORTS
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1, description="Of all chance in the run.")] = 1
+    out: Annotated[str, _about("Folder in which run directories are made.")] = "runs"
+    speed: Annotated[Literal["max"] | _Above0, _about("max, or a multiple of real time.")] = "max"
+    feed: Annotated[_Names, _about("Recordings, or the name of a feed such as synthetic.")] = ()
+    duration_s: Annotated[_Above0 | None, _about("Stop after so much simulated time.")] = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class DataSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How recordings are read. ``on_damage``: stop at it, or skip and count it."""
+
+    on_damage: Literal["stop", "skip"] = "stop"
+
+
+class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How the run is journaled. ``sync``: when it is forced to disk."""
+
+    segment_mib: Annotated[int, Meta(ge=1, le=1024, description="Size of one segment.")] = 16
+    sync: Literal["none", "interval", "request"] = "interval"
+
+
+class InstrumentSettings(Filters, frozen=True, kw_only=True):
+    """What is set by hand for one symbol; what is not leaves the venue's or recording's word."""
+
+    tick_size: Decimal | None = None
+    lot_size: Decimal | None = None
+    base: str | None = None
+    quote: str | None = None
+    multiplier: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("tick_size", "lot_size", "multiplier"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ValueError(f"{name} = {value}: must be above 0")
+
+    def filters(self, venue: Filters) -> Filters:
+        """Return the venue's limits with those that are set here in their place."""
+        mine = {name: getattr(self, name) for name in Filters.__struct_fields__}
+        return msgspec.structs.replace(venue, **{k: v for k, v in mine.items() if v is not None})
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The effective configuration; ``sections`` are the plugins', by name, as plain values."""
+
+    run: RunSettings = RunSettings()
+    data: DataSettings = DataSettings()
+    journal: JournalSettings = JournalSettings()
+    instruments: dict[str, InstrumentSettings] = {}
+    sections: dict[str, dict[str, Any]] = {}
+
+    def section(self, name: str, kind: type[_S]) -> _S:
+        """Return section ``name`` as a record; where there is none, the record's defaults.
+
+        Raises:
+            ConfigError: unknown keys, wrong types, values out of range; all at once.
+        """
+        reader = Reader()
+        record = reader.record((name,), self.sections.get(name, {}), kind)
+        if record is None:
+            raise _error(reader.problems)
+        return record
+
+
+class Option(NamedTuple):
+    """A value given by an option of the command line: ``Option("run.seed", 7, "--seed")``."""
+
+    key: str
+    value: Any
+    flag: str
+
+
+class Loaded(NamedTuple):
+    """``origins``: dotted key of each effective value → ``default``, ``file:line`` or option."""
+
+    settings: Settings
+    origins: dict[str, str]
+
+
+def load(
+    path: Path | str | None = None,
+    *,
+    options: Iterable[Option] = (),
+    sets: Iterable[str] = (),
+    plugins: Plugins | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Loaded:
+    """Read the configuration through all its layers.
+
+    Args:
+        path: the TOML file; None for none.
+        sets: ``NAME.key=value``; a value that is not TOML is text.
+        plugins: whose sections and names are checked; without them any section is accepted.
+    Raises:
+        ConfigError: everything that is wrong, each with where it stands.
+    """
+    layers = Layers()
+    if path is not None:
+        layers.add_file(Path(path))
+    variables = os.environ if environment is None else environment
+    for text in filter(None, map(str.strip, variables.get(ENVIRONMENT, "").split(";"))):
+        layers.add_set(text, ENVIRONMENT)
+    for option in options:
+        layers.add(tuple(option.key.split(".")), option.value, Place(f"option {option.flag}"))
+    for text in sets:
+        layers.add_set(text, "--set")
+    reader = Reader(layers)
+    settings = _read(reader, plugins)
+    problems = layers.problems + reader.problems
+    if problems:
+        raise _error(problems)
+    return Loaded(settings, {".".join(k): layers.where(k) for k, _ in leaves(tree(settings))})
+
+
+def tree(settings: Settings) -> dict[str, Any]:
+    """Return the values by section as TOML has them; decimals stay ``Decimal``."""
+    plain = _builtins(settings)
+    sections: dict[str, Any] = plain.pop("sections")
+    return plain | sections
+
+
+def leaves(values: Mapping[str, Any], above: Key = ()) -> Iterator[tuple[Key, Any]]:
+    """Yield (key, value) of each value that is set, tables opened."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from leaves(value, (*above, name))
+        elif value is not None:
+            yield (*above, name), value
+
+
+def to_toml(settings: Settings) -> str:
+    """Return the effective configuration for ``run.toml``: it loads back equal, secrets masked."""
+    open_tables = {name: _masked(table) for name, table in settings.sections.items()}
+    return toml.dump(tree(settings) | open_tables)
+
+
+def json_schema(plugins: Plugins) -> dict[str, Any]:
+    """Return the JSON Schema of the configuration, with the sections of ``plugins``."""
+    sections: dict[str, type[msgspec.Struct]] = plugins.sections() | _core_sections()
+    kinds = [*sections.values(), InstrumentSettings]
+    refs, definitions = msgspec.json.schema_components(kinds, schema_hook=lambda _: {})
+    properties = dict(zip(sections, refs, strict=False))
+    properties["instruments"] = {"type": "object", "additionalProperties": refs[-1]}
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Configuration of Ida",
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+        "$defs": _as_toml(definitions),
+    }
+    return dict(msgspec.json.decode(msgspec.json.encode(schema)))
+
+
+def _core_sections() -> dict[str, type[msgspec.Struct]]:
+    return {"run": RunSettings, "data": DataSettings, "journal": JournalSettings}
+
+
+def _as_toml(node: Any) -> Any:
+    """A decimal may be written as a number too; a key that is not known is an error."""
+    if isinstance(node, dict):
+        if node.get("format") == "decimal":
+            return {"type": ["number", "string"], **{k: v for k, v in node.items() if k != "type"}}
+        closed = {"additionalProperties": False} if "properties" in node else {}
+        return closed | {key: _as_toml(value) for key, value in node.items()}
+    return [_as_toml(item) for item in node] if isinstance(node, list | tuple) else node
+
+
+def _read(reader: Reader, plugins: Plugins | None) -> Settings:
+    """Make the settings; where something is wrong the reader has problems and defaults stand in."""
+    values = reader.layers.values
+    run = reader.record(("run",), values.get("run", {}), RunSettings) or RunSettings()
+    return Settings(
+        run=_with_known_names(reader, run, plugins),
+        data=reader.record(("data",), values.get("data", {}), DataSettings) or DataSettings(),
+        journal=reader.record(("journal",), values.get("journal", {}), JournalSettings)
+        or JournalSettings(),
+        instruments=_instruments(reader, values.get("instruments", {})),
+        sections=_sections(reader, run, plugins),
+    )
+
+
+def _instruments(reader: Reader, raw: Any) -> dict[str, InstrumentSettings]:
+    if not isinstance(raw, Mapping):
+        reader.report(("instruments",), "instruments: expected tables [instruments.SYMBOL]")
+        return {}
+    found = {
+        symbol: reader.record(("instruments", symbol), table, InstrumentSettings)
+        for symbol, table in raw.items()
+    }
+    return {symbol: record for symbol, record in found.items() if record is not None}
+
+
+def _sections(
+    reader: Reader, run: RunSettings, plugins: Plugins | None
+) -> dict[str, dict[str, Any]]:
+    """The plugins' sections with their defaults: those written down and those of what runs."""
+    core = (*_core_sections(), "instruments")
+    raw = {name: table for name, table in reader.layers.values.items() if name not in core}
+    kinds = plugins.sections() if plugins else {}
+    used = (run.exchange, *run.feed, *run.strategies, *run.risk, *run.reports)
+    for name in used:
+        if name in kinds and kinds[name].__struct_fields__:
+            raw.setdefault(name, {})
+    found: dict[str, dict[str, Any]] = {}
+    for name, table in raw.items():
+        if not isinstance(table, Mapping):
+            reader.report((name,), f"{name!r} stands outside any section")
+        elif name in kinds:
+            record = reader.record((name,), table, kinds[name])
+            found[name] = _builtins(record) if record is not None else {}
+        elif plugins and plugins.complete:
+            hint = suggestion(name, {*kinds, *core})
+            reader.report((name,), f"unknown section [{name}]{hint}")
+        else:
+            found[name] = dict(table)
+    return found
+
+
+def _with_known_names(reader: Reader, run: RunSettings, plugins: Plugins | None) -> RunSettings:
+    """Check each name in [run]; a default whose plugin was left out on request is dropped."""
+    if plugins is None:
+        return run
+    _check_name(reader, plugins, "exchange", run.exchange)
+    named = {"strategies": "strategies", "risk": "risk_checks", "reports": "reporters"}
+    changes: dict[str, _Names] = {}
+    for key, kind in named.items():
+        names: _Names = getattr(run, key)
+        if reader.layers.where(("run", key)) == "default" and not plugins.complete:
+            changes[key] = tuple(name for name in names if name in getattr(plugins, kind))
+            continue
+        for name in names:
+            _check_name(reader, plugins, key, name, kind)
+    return msgspec.structs.replace(run, **changes)
+
+
+def _check_name(
+    reader: Reader, plugins: Plugins, key: str, name: str, kind: str = "venues"
+) -> None:
+    try:
+        plugins.lookup(kind, name)
+    except PluginError as error:
+        reader.report(("run", key), str(error))
+        seen = {problem.text for problem in reader.problems}
+        reader.problems += [Problem(None, text) for text in error.problems if text not in seen]
+
+
+def _builtins(record: msgspec.Struct) -> dict[str, Any]:
+    """A record as plain values, in an order that is always the same."""
+    kept = (Decimal, date, time)
+    plain: dict[str, Any] = msgspec.to_builtins(record, builtin_types=kept, order="deterministic")
+    return plain
+
+
+def _masked(node: Any, secret: bool = False) -> Any:
+    if isinstance(node, Mapping):
+        return {k: _masked(v, secret or bool(_SECRET.search(k))) for k, v in node.items()}
+    if isinstance(node, list | tuple):
+        return [_masked(item, secret) for item in node]
+    return MASK if secret and isinstance(node, str) and node else node
+
+
+def _error(problems: list[Problem]) -> ConfigError:
+    def rank(problem: Problem) -> tuple[int, str, int]:
+        place = problem.place
+        if place is None:
+            return 2, "", 0
+        return (0, place.source, place.line) if place.line else (1, "", 0)
+
+    texts = [str(problem) for problem in sorted(problems, key=rank)]
+    count = "1 problem" if len(texts) == 1 else f"{len(texts)} problems"
+    return ConfigError(f"the configuration has {count}", code="IDA-E3001", problems=texts)
