@@ -1,1 +1,1 @@
-"""The simulated exchange: matching, latency, queues, fees, filters and the account, with no network behind it."""
+"""The simulated exchange: matching, latency, queues, fees, filters, the account; no network."""
