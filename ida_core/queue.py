@@ -43,9 +43,9 @@ class Queue:
         Raises:
             ValueError: the record is not ``record_size`` bytes long.
         """
-        view = ffi.from_buffer(record)
-        if len(view) != self.record_size:
-            raise ValueError(f"queue: {len(view)} bytes given, where records have {self.record_size}")
+        view, size = ffi.from_buffer(record), self.record_size
+        if len(view) != size:
+            raise ValueError(f"queue: {len(view)} bytes given, where records have {size}")
         return bool(lib.ida_queue_push(self.pointer, view) == lib.IDA_OK)
 
     def pop_nowait(self) -> bytes | None:
