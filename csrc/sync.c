@@ -76,6 +76,14 @@ static int keep(ida_sync *s, const ida_depth *depth)
 
 /* ---- the rules --------------------------------------------------------------------------------------------- */
 
+/* Whether a diff reaches back to a book at `id`, whatever it ends with. */
+static int joins(const ida_sync *s, const ida_depth *depth, int64_t id)
+{
+    if (s->view.chain == IDA_CHAIN_CONTIGUOUS)
+        return depth->first_id <= id + 1;
+    return depth->first_id <= id || (depth->previous_id >= 0 && depth->previous_id <= id);
+}
+
 static int judge_first(ida_sync *s, const ida_depth *depth)
 {
     int64_t book = s->view.last_id;
@@ -84,7 +92,7 @@ static int judge_first(ida_sync *s, const ida_depth *depth)
         return IDA_STALE_DIFF;
     s->view.expected_id = previous ? book : book + 1;
     s->view.found_id = depth->first_id;
-    return depth->first_id <= s->view.expected_id ? IDA_APPLY : IDA_GAP;
+    return joins(s, depth, book) ? IDA_APPLY : IDA_GAP;
 }
 
 static int judge_next(ida_sync *s, const ida_depth *depth)
@@ -123,10 +131,9 @@ static int judge_diff(ida_sync *s, const ida_depth *depth)
 static int judge_snapshot(ida_sync *s, const ida_depth *depth)
 {
     const ida_depth *first = oldest(s);
-    int64_t reach = depth->last_id + (s->view.chain == IDA_CHAIN_CONTIGUOUS);
     if (s->view.state == IDA_SYNCED || (s->view.state == IDA_FIRST && depth->last_id <= s->view.last_id))
         return IDA_SPARE_SNAPSHOT;
-    if (first && first->first_id > reach)
+    if (first && !joins(s, first, depth->last_id))
         return IDA_OLD_SNAPSHOT;
     s->view.state = IDA_FIRST;
     s->view.last_id = s->view.snapshot_id = depth->last_id;

@@ -2,7 +2,9 @@
  * Two rules of chaining exist. IDA_CHAIN_CONTIGUOUS (Binance spot): a diff with last_id <= L is stale, the first
  * one after a snapshot L must have first_id <= L+1 <= last_id, afterwards first_id == former last_id + 1.
  * IDA_CHAIN_PREVIOUS (Binance futures): stale if last_id < L, the first has first_id <= L <= last_id, afterwards
- * previous_id == former last_id. Once in step, last_id <= the book's is a duplicate under both rules. */
+ * previous_id == former last_id. The first may also have previous_id <= L < first_id: nothing happened between the
+ * two, so in a quiet market no second snapshot is asked for. Once in step, last_id <= the book's is a duplicate
+ * under both rules. */
 #ifndef IDA_SYNC_H
 #define IDA_SYNC_H
 #include "record.h"
