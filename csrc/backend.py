@@ -15,7 +15,7 @@ MODULE = "ida_core._core"
 
 #: In the order in which they need each other.
 CONCEPTS = (
-    "status", "crc", "decimal", "record", "pool", "queue", "thread", "book", "book_text", "sync", "market",
+    "status", "crc", "decimal", "record", "pool", "queue", "thread", "gate", "book", "book_text", "sync", "market",
     "match", "agents", "feed", "segment", "journal", "reader", "timeline", "log", "binance_json",
 )
 

@@ -1,22 +1,21 @@
 #include "journal.h"
 
 #include "crc.h"
+#include "gate.h"
 #include "segment.h"
 #include "thread.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { RUN_BYTES = 32, FILLED_MOST = 8, NS_PER_MS = 1000000, NS_PER_S = 1000000000 };
+enum { RUN_BYTES = 32, FILLED_MOST = 8, NS_PER_MS = 1000000 };
 
-/* The first cache lines belong to the appending thread; what follows the lock is shared under it. */
+/* The first cache lines belong to the appending thread; what follows the gate is shared inside it. */
 struct ida_journal {
     unsigned char *base;   /* of `current`: the appending thread's own copy */
     uint64_t used;
@@ -29,9 +28,7 @@ struct ida_journal {
     alignas(64) atomic_ullong published; /* `used`, for the thread that syncs */
     atomic_int sync_error; /* errno of a sync that failed */
     atomic_int first_error;
-    alignas(64) pthread_mutex_t lock;
-    pthread_cond_t work;   /* for the segment thread */
-    pthread_cond_t done;   /* for the appending thread */
+    alignas(64) ida_gate *gate;
     ida_segment current;
     ida_segment spare;     /* ready for use */
     int spare_error;       /* errno: why there is no spare */
@@ -62,18 +59,18 @@ static int create(ida_journal *j, ida_segment *s, uint64_t index)
     return ida_segment_create(s, j->directory, index, j->segment_bytes, j->run, j->policy != IDA_SYNC_NONE);
 }
 
-/* Each of these is called with the lock held and lets go of it for the work. */
+/* Each of these is called inside the gate and leaves it for the work. */
 static void make_spare(ida_journal *j)
 {
     ida_segment made;
     uint64_t index = j->current.index + 1;
-    pthread_mutex_unlock(&j->lock);
+    ida_gate_leave(j->gate);
     int error = create(j, &made, index);
-    pthread_mutex_lock(&j->lock);
+    ida_gate_enter(j->gate);
     j->spare_error = error;
     if (!error)
         j->spare = made;
-    pthread_cond_signal(&j->done);
+    ida_gate_tell(j->gate, IDA_DONE);
 }
 
 static void sync_range(ida_journal *j, const ida_segment *s, uint64_t from, uint64_t to)
@@ -88,13 +85,13 @@ static void sync_range(ida_journal *j, const ida_segment *s, uint64_t from, uint
 static void finish_filled(ida_journal *j)
 {
     ida_segment oldest = j->filled[0];
-    pthread_mutex_unlock(&j->lock);
+    ida_gate_leave(j->gate);
     if (j->policy != IDA_SYNC_NONE)
         sync_range(j, &oldest, 0, oldest.used);
     ida_segment_unmap(&oldest);
-    pthread_mutex_lock(&j->lock);
+    ida_gate_enter(j->gate);
     memmove(j->filled, j->filled + 1, (size_t)--j->filled_count * sizeof *j->filled);
-    pthread_cond_signal(&j->done);
+    ida_gate_tell(j->gate, IDA_DONE);
 }
 
 /* Only this thread unmaps, so the copy stays good while the appending thread moves on. */
@@ -103,28 +100,20 @@ static void sync_current(ida_journal *j, uint64_t *index, uint64_t *synced)
     ida_segment s = j->current;
     uint64_t from = s.index == *index ? *synced : 0;
     uint64_t to = atomic_load_explicit(&j->published, memory_order_acquire);
-    pthread_mutex_unlock(&j->lock);
+    ida_gate_leave(j->gate);
     if (to > from)
         sync_range(j, &s, from, to);
-    pthread_mutex_lock(&j->lock);
+    ida_gate_enter(j->gate);
     *index = s.index;
     *synced = to;
 }
 
-static int64_t monotonic_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
-}
-
 static void wait_for_work(ida_journal *j, int64_t until_ns)
 {
-    struct timespec until = { .tv_sec = until_ns / NS_PER_S, .tv_nsec = until_ns % NS_PER_S };
     if (j->policy == IDA_SYNC_NONE)
-        pthread_cond_wait(&j->work, &j->lock);
+        ida_gate_wait(j->gate, IDA_WORK);
     else
-        pthread_cond_timedwait(&j->work, &j->lock, &until);
+        ida_gate_wait_until(j->gate, IDA_WORK, until_ns);
 }
 
 /* The spare comes first: the appending thread may be waiting for it. */
@@ -132,21 +121,21 @@ static void keep_ahead(void *argument)
 {
     ida_journal *j = argument;
     uint64_t index = 0, synced = 0;
-    int64_t due = monotonic_ns() + j->interval_ns;
-    pthread_mutex_lock(&j->lock);
+    int64_t due = ida_gate_now() + j->interval_ns;
+    ida_gate_enter(j->gate);
     while (!j->stop || j->filled_count) {
         if (!j->spare.base && !j->spare_error && !j->stop) {
             make_spare(j);
         } else if (j->filled_count) {
             finish_filled(j);
-        } else if (j->policy != IDA_SYNC_NONE && monotonic_ns() >= due) {
+        } else if (j->policy != IDA_SYNC_NONE && ida_gate_now() >= due) {
             sync_current(j, &index, &synced);
-            due = monotonic_ns() + j->interval_ns;
+            due = ida_gate_now() + j->interval_ns;
         } else {
             wait_for_work(j, due);
         }
     }
-    pthread_mutex_unlock(&j->lock);
+    ida_gate_leave(j->gate);
 }
 
 /* ---- beginning and end ------------------------------------------------------------------------------------- */
@@ -179,29 +168,11 @@ static int begin(ida_journal *j, const char *directory)
     return EAGAIN;
 }
 
-static int make_conditions(ida_journal *j)
-{
-    pthread_condattr_t clock;
-    int error = pthread_condattr_init(&clock);
-    if (error)
-        return error;
-    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-    error = pthread_mutex_init(&j->lock, NULL);
-    if (!error)
-        error = pthread_cond_init(&j->work, &clock);
-    if (!error)
-        error = pthread_cond_init(&j->done, NULL);
-    pthread_condattr_destroy(&clock);
-    return error;
-}
-
 static void release(ida_journal *j)
 {
     if (j->directory >= 0)
         close(j->directory);
-    pthread_cond_destroy(&j->done);
-    pthread_cond_destroy(&j->work);
-    pthread_mutex_destroy(&j->lock);
+    ida_gate_free(j->gate);
     free(j);
 }
 
@@ -216,7 +187,8 @@ static ida_journal *make(const char *run, size_t segment_bytes, int policy, int 
     j->interval_ns = (int64_t)interval_ms * NS_PER_MS;
     j->directory = j->current.file = j->spare.file = -1;
     memcpy(j->run, run, strnlen(run, RUN_BYTES));
-    if (!make_conditions(j))
+    j->gate = ida_gate_new();
+    if (j->gate)
         return j;
     free(j);
     return NULL;
@@ -246,10 +218,10 @@ ida_journal *ida_journal_new(const char *directory, const char *run, size_t segm
 
 static void stop_thread(ida_journal *j)
 {
-    pthread_mutex_lock(&j->lock);
+    ida_gate_enter(j->gate);
     j->stop = 1;
-    pthread_cond_signal(&j->work);
-    pthread_mutex_unlock(&j->lock);
+    ida_gate_tell(j->gate, IDA_WORK);
+    ida_gate_leave(j->gate);
     ida_thread_join(j->thread);
 }
 
@@ -293,23 +265,23 @@ static ida_status stop_for(ida_journal *j, int error)
     return j->stopped = status_of(error);
 }
 
-/* Asks the thread once more if it failed ahead of need: there may be room by now. Called with the lock held. */
+/* Asks the thread once more if it failed ahead of need: there may be room by now. Called inside the gate. */
 static int await_spare(ida_journal *j)
 {
     while (j->filled_count == FILLED_MOST)
-        pthread_cond_wait(&j->done, &j->lock);
+        ida_gate_wait(j->gate, IDA_DONE);
     if (!j->spare.base && j->spare_error) {
         j->spare_error = 0;
-        pthread_cond_signal(&j->work);
+        ida_gate_tell(j->gate, IDA_WORK);
     }
     while (!j->spare.base && !j->spare_error)
-        pthread_cond_wait(&j->done, &j->lock);
+        ida_gate_wait(j->gate, IDA_DONE);
     return j->spare.base ? 0 : j->spare_error;
 }
 
 static ida_status move_on(ida_journal *j)
 {
-    pthread_mutex_lock(&j->lock);
+    ida_gate_enter(j->gate);
     int error = await_spare(j);
     if (!error) {
         j->current.used = j->used;
@@ -317,9 +289,9 @@ static ida_status move_on(ida_journal *j)
         j->filled[j->filled_count++] = j->current;
         use(j, &j->spare);
         j->spare.base = NULL;
-        pthread_cond_signal(&j->work);
+        ida_gate_tell(j->gate, IDA_WORK);
     }
-    pthread_mutex_unlock(&j->lock);
+    ida_gate_leave(j->gate);
     return error ? stop_for(j, error) : IDA_OK;
 }
 
@@ -393,10 +365,10 @@ ida_status ida_journal_append_text(ida_journal *j, uint16_t kind, uint32_t instr
 
 ida_status ida_journal_sync(ida_journal *j)
 {
-    pthread_mutex_lock(&j->lock);
+    ida_gate_enter(j->gate);
     while (j->filled_count)
-        pthread_cond_wait(&j->done, &j->lock);
-    pthread_mutex_unlock(&j->lock);
+        ida_gate_wait(j->gate, IDA_DONE);
+    ida_gate_leave(j->gate);
     int error = ida_segment_sync(&j->current, j->synced, j->used);
     if (!error)
         error = atomic_load(&j->sync_error);

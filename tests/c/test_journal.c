@@ -1,4 +1,4 @@
-/* needs: journal segment reader feed market book sync pool decimal crc thread status */
+/* needs: journal segment reader feed market book sync pool decimal crc thread gate status */
 #include "expect.h"
 #include "journal.h"
 #include "reader.h"
