@@ -13,11 +13,8 @@ from setuptools import build_meta as _setuptools
 CSRC = Path(__file__).resolve().parent
 MODULE = "ida_core._core"
 
-#: In the order in which they need each other.
-CONCEPTS = (
-    "status", "crc", "decimal", "record", "pool", "queue", "thread", "gate", "book", "book_text", "sync", "market",
-    "match", "agents", "feed", "segment", "journal", "reader", "timeline", "log", "binance_json",
-)
+#: Headers that serve other C files alone; all others are offered to Python.
+INTERNAL: tuple[str, ...] = ()
 
 
 def cdef(header: Path) -> str:
@@ -26,27 +23,42 @@ def cdef(header: Path) -> str:
     return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
 
 
+def headers() -> list[Path]:
+    """The headers of all concepts, each after those it includes."""
+    ordered: list[Path] = []
+
+    def add(header: Path) -> None:
+        for name in re.findall(r'^#include "(\w+\.h)"', header.read_text(encoding="utf-8"), re.M):
+            add(CSRC / name)
+        if header not in ordered:
+            ordered.append(header)
+
+    for header in sorted(CSRC.glob("*.h")):
+        add(header)
+    return [h for h in ordered if h.stem not in INTERNAL and (h.with_suffix(".c").exists() or h.stem == "record")]
+
+
 def _use_extension() -> None:
     """Make setuptools build the core as one abi3 extension, without a setup.py."""
     from cffi import FFI
     from setuptools import Distribution, Extension
 
     ffi = FFI()
-    headers = [CSRC / f"{name}.h" for name in CONCEPTS if (CSRC / f"{name}.c").exists() or name == "record"]
-    for header in headers:
+    offered = headers()
+    for header in offered:
         ffi.cdef(cdef(header))
-    ffi.set_source(MODULE, "\n".join(f'#include "{h.name}"' for h in headers))
+    ffi.set_source(MODULE, "\n".join(f'#include "{h.name}"' for h in offered))
     glue = CSRC / "_core.c"
     text = glue.read_text(encoding="utf-8") if glue.exists() else None
     ffi.emit_c_code(str(glue))
     if text == glue.read_text(encoding="utf-8"):
-        os.utime(glue, (headers[0].stat().st_mtime,) * 2)
-    sources = [str(h.with_suffix(".c").relative_to(CSRC.parent)) for h in headers if h.with_suffix(".c").exists()]
+        os.utime(glue, (offered[0].stat().st_mtime,) * 2)
+    sources = sorted(f"csrc/{p.name}" for p in CSRC.glob("*.c") if p != glue)
     extension = Extension(
         MODULE,
         sources=["csrc/_core.c", *sources],
         include_dirs=["csrc"],
-        depends=[str(p.relative_to(CSRC.parent)) for p in headers],
+        depends=sorted(f"csrc/{p.name}" for p in CSRC.glob("*.h")),
         define_macros=[("Py_LIMITED_API", "0x030B0000"), ("_GNU_SOURCE", "1")],
         extra_compile_args=["-std=c11", "-O3", "-Wall", "-Wextra", "-Wno-unused-parameter", "-fno-strict-aliasing", "-pthread"],
         extra_link_args=["-pthread"],
