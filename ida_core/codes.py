@@ -39,6 +39,27 @@ CODES = {
         "An argument is missing, unknown or does not fit another.",
         "`ida COMMAND --help` shows what there is, with examples.",
     ),
+    "IDA-E2001": Code(
+        "no such error code",
+        "`ida explain` was asked for a code that Ida does not have.",
+        "`ida explain` without a code lists them all.",
+    ),
+    "IDA-E2002": Code(
+        "no such order in the run",
+        "The run's journal holds no order of that client order id.",
+        "The report's fills and orders show the ids; fills.csv lists them too.",
+    ),
+    "IDA-E2003": Code(
+        "a name that cannot be a package's",
+        "The name of a new plugin becomes a Python package and the word that users write, so it "
+        "must be a lower-case identifier that nothing else is called.",
+        "Choose another name; the message says which rule was broken.",
+    ),
+    "IDA-E2004": Code(
+        "the folder is there already",
+        "`ida new` writes into a folder of its own and never over what is there.",
+        "Choose another name, or another place with --into.",
+    ),
     "IDA-E3000": Code(
         "the configuration is wrong",
         "A setting contradicts another, or cannot be used.",
@@ -116,6 +137,11 @@ CODES = {
         "A recording or a journal cannot be read as it should.",
         "`ida data check FILE` names each fault with its line. on_damage = 'skip' in [data] goes "
         "on past a damaged line and counts it.",
+    ),
+    "IDA-E7001": Code(
+        "not a run directory",
+        "The folder does not exist or holds no journal, from which everything about a run is read.",
+        "Give the folder that `ida run` printed, as in runs/20260101-120000-1a2b.",
     ),
     "IDA-E7100": Code(
         "a gap in the book",

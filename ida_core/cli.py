@@ -1,0 +1,348 @@
+"""The ``ida`` command: parses and delegates. What commands do stands in ``ida_core.commands``.
+
+Errors end in ``ida_core.failure``. Nothing heavy is imported until a command needs it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from ida_core import __version__, failure
+from ida_core.nearest import suggestion
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_PATH = click.Path(path_type=Path)
+
+MOST_USED = (
+    ("ida demo", "a strategy on a synthetic market: offline, no keys, under a minute"),
+    ("ida run --feed FILE --strategy NAME", "trade a recording on the simulated exchange"),
+    ("ida plan CONFIG", "what a run would do, without doing it"),
+    ("ida report RUN", "make a run's reports again; `ida compare A B` puts two side by side"),
+    ("ida plugins", "strategies, risk checks and reports that are there, and from where"),
+    ("ida new strategy NAME", "an installable package of your own whose tests pass"),
+    ("ida config check FILE", "everything that is wrong with a configuration, at once"),
+    ("ida explain CODE", "what an error means and what to do"),
+)
+
+
+class IdaCommand(click.Command):
+    """A command with ``--json``, ``--traceback`` and examples."""
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = examples
+        self.params += [_json_option(), _traceback_option()]
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.examples:
+            with formatter.section("Examples"):
+                for line in self.examples:
+                    formatter.write(f"  {line}\n")
+
+
+def _json_option() -> click.Option:
+    return click.Option(["--json", "as_json"], is_flag=True, help="One JSON document on stdout.")
+
+
+def _traceback_option() -> click.Option:
+    """Read by ``failure`` from the arguments themselves, since parsing them may be what fails."""
+    return click.Option(
+        ["--traceback"], is_flag=True, expose_value=False, help="Show a bug's traceback."
+    )
+
+
+class IdaGroup(click.Group):
+    """A group whose commands may be shortened as long as they stay unambiguous."""
+
+    command_class = IdaCommand
+    group_class: type[click.Group] | type[type] | None = type
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = self._whole_name(ctx, args[0])
+        return name, self.get_command(ctx, name), args[1:]
+
+    def _whole_name(self, ctx: click.Context, name: str) -> str:
+        if name in self.commands:
+            return name
+        names = self.list_commands(ctx)
+        found = [name] if name in names else [n for n in names if n.startswith(name)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            ctx.fail(f"{name!r} may be {' or '.join(found)}")
+        ctx.fail(f"no command is called {name!r}{suggestion(name, names)}")
+
+
+class RootGroup(IdaGroup):
+    """``ida`` itself: its own commands and those that plugins contribute."""
+
+    group_class = IdaGroup
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*self.commands, *self._contributed(ctx)})
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        return self.commands.get(name) or self._contributed(ctx).get(name)
+
+    def _contributed(self, ctx: click.Context) -> dict[str, click.Command]:
+        """Plugins' commands; loaded once per invocation, and only if its word is not our own."""
+        if "contributed" not in ctx.meta:
+            from ida_core.plugins import load_plugins
+
+            ctx.meta["contributed"] = load_plugins().commands
+        commands: dict[str, click.Command] = ctx.meta["contributed"]
+        return commands
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # click would make it exit code 1
+            return failure.leave_pipe()
+
+    def main(self, args: Sequence[str] | None = None, *_: Any, **extra: Any) -> NoReturn:
+        words = list(sys.argv[1:] if args is None else args)
+        extra = {"prog_name": "ida", **extra, "standalone_mode": False}
+        sys.exit(failure.guard(lambda: super(RootGroup, self).main(words, **extra), words))
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from ida_core import about
+
+        click.echo(about.text())
+        ctx.exit()
+
+
+@click.group(
+    "ida", cls=RootGroup, invoke_without_command=True, context_settings={"max_content_width": 100}
+)
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_print_version,
+    help="Versions of Ida, its C core, Python, Trio and the platform.",
+)
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Trade your own strategies: simulated unless you say otherwise, and provable afterwards.
+
+    Commands may be shortened (`ida exp E3001`). Exit codes: 0 done, 1 a bug of ours, 2 usage,
+    3 configuration or plugin, 4 venue or network, 5 stopped by risk, 6 permission, 7 data,
+    130 interrupted twice.
+    """
+    if ctx.invoked_subcommand is None:
+        width = max(len(command) for command, _ in MOST_USED)
+        click.echo(f"Ida {__version__}\n")
+        for command, what in MOST_USED:
+            click.echo(f"  {command:{width}}  {what}")
+        click.echo("\nAll commands: ida --help. Each has --help with examples, and --json.")
+
+
+def _options(*options: Callable[[_F], _F]) -> Callable[[_F], _F]:
+    def apply(function: _F) -> _F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return apply
+
+
+plugin_options = _options(
+    click.option(
+        "--plugins-dir", multiple=True, type=_PATH, metavar="DIR", help="One-file plugins: *.py."
+    ),
+    click.option("--no-plugin", multiple=True, metavar="NAME", help="Leave a plugin out."),
+)
+
+set_option = click.option(
+    "--set", "sets", multiple=True, metavar="NAME.key=value", help="One value of a section."
+)
+
+config_options = _options(
+    click.argument("config", required=False, type=_PATH),
+    click.option("--exchange", metavar="NAME", help="sim (the default), or another venue."),
+    click.option(
+        "--feed", multiple=True, metavar="PATH|NAME", help="A recording, or a feed: synthetic."
+    ),
+    click.option("--symbol", multiple=True, metavar="SYMBOL", help="As the venue spells it."),
+    click.option("--strategy", multiple=True, metavar="NAME"),
+    set_option,
+    click.option("--risk", multiple=True, metavar="NAME", help="Instead of all shipped checks."),
+    click.option("--report", multiple=True, metavar="NAME", help="Instead of all reports."),
+    plugin_options,
+    click.option("--seed", type=int, help="Of all chance in the run."),
+    click.option("--speed", metavar="max|X", help="X times real time; max by default."),
+    click.option("--duration", type=float, metavar="SECONDS", help="Of simulated time."),
+    click.option("--out", metavar="DIR", help="Where run directories are made: runs."),
+)
+
+
+@cli.command(
+    examples=["ida demo", "ida demo --seed 7 --duration 120", "ida demo --json | jq .pnl"]
+)
+@click.option("--seed", type=int, help="Of the market and all other chance.")
+@click.option("--duration", type=float, metavar="SECONDS", help="Of simulated time.")
+@click.option("--out", metavar="DIR", help="Where the run directory is made: runs.")
+def demo(as_json: bool, **given: Any) -> int:
+    """Run a market maker on a synthetic market and show the report."""
+    from ida_core import commands
+
+    return commands.demo(given, as_json)
+
+
+@cli.command(
+    examples=[
+        "ida run --feed spot_btcusdt.gz --strategy market_maker",
+        "ida run --feed synthetic --duration 600 --strategy grid --set grid.quotes=3",
+        "ida run ida.toml --seed 7 --set sim.queue='power(2)' --json",
+        "ida run ida.toml --plugins-dir ./my_plugins --report html",
+    ]
+)
+@config_options
+def run(as_json: bool, **given: Any) -> int:
+    """Trade: on the simulated exchange unless --exchange says otherwise.
+
+    CONFIG is a TOML file; options win over it, --set wins over options.
+    """
+    from ida_core import commands
+
+    return commands.run(given, as_json)
+
+
+@cli.command(examples=["ida plan ida.toml", "ida plan --feed synthetic --strategy grid --json"])
+@config_options
+def plan(as_json: bool, **given: Any) -> int:
+    """Print what `run` would do with the same arguments, and stop."""
+    from ida_core import commands
+
+    return commands.plan(given, as_json)
+
+
+@cli.command(
+    examples=["ida plugins", "ida plugins --plugins-dir ./my_plugins", "ida plugins --json"]
+)
+@plugin_options
+def plugins(as_json: bool, **given: Any) -> int:
+    """List loaded and skipped plugins: version, hooks, from where, and why."""
+    from ida_core import commands
+
+    return commands.plugins(given, as_json)
+
+
+@cli.group(cls=IdaGroup)
+def new() -> None:
+    """Make an installable package of your own, whose tests pass."""
+
+
+@new.command(examples=["ida new strategy trend", "ida new strategy trend --into ~/src"])
+@click.argument("name")
+@click.option("--into", type=_PATH, default=Path("."), metavar="DIR", help="Where to make it.")
+def strategy(name: str, into: Path, as_json: bool) -> int:
+    """Make the package NAME with a strategy, its settings, a README and a test."""
+    from ida_core import commands
+
+    return commands.new("strategy", name, into, as_json)
+
+
+@cli.group(cls=IdaGroup)
+def config() -> None:
+    """Look at the configuration."""
+
+
+@config.command(examples=["ida config check ida.toml", "ida config check ida.toml --json"])
+@config_options
+def check(as_json: bool, **given: Any) -> int:
+    """Tell everything that is wrong, with file and line; exit 3 if anything is."""
+    from ida_core import commands
+
+    return commands.config_check(given, as_json)
+
+
+@config.command(examples=["ida config show ida.toml --seed 7", "ida config show --json"])
+@config_options
+def show(as_json: bool, **given: Any) -> int:
+    """Print each effective value and where it comes from."""
+    from ida_core import commands
+
+    return commands.config_show(given, as_json)
+
+
+@config.command(examples=["ida config schema > ida.schema.json"])
+@plugin_options
+def schema(as_json: bool, **given: Any) -> int:
+    """Print the JSON Schema of the configuration, plugins' sections included."""
+    from ida_core import commands
+
+    return commands.config_schema(given)
+
+
+@cli.command(examples=["ida report runs/LAST", "ida report runs/LAST --report html --out /tmp"])
+@click.argument("run_dir", metavar="RUN", type=_PATH)
+@click.option("--report", "reports", multiple=True, metavar="NAME", help="Instead of all.")
+@click.option("--out", type=_PATH, metavar="DIR", help="Instead of RUN/report.")
+@plugin_options
+def report(run_dir: Path, as_json: bool, **given: Any) -> int:
+    """Make the reports of a finished run again, from its journal."""
+    from ida_core import commands
+
+    return commands.report(run_dir, given, as_json)
+
+
+@cli.command(examples=["ida compare runs/A runs/B", "ida compare runs/A runs/B --json"])
+@click.argument("first", metavar="A", type=_PATH)
+@click.argument("second", metavar="B", type=_PATH)
+def compare(first: Path, second: Path, as_json: bool) -> int:
+    """Put the main figures of two runs side by side."""
+    from ida_core import commands
+
+    return commands.compare(first, second, as_json)
+
+
+@cli.command(
+    examples=["ida replay runs/LAST", "ida replay runs/LAST --set grid.quotes=4"]
+)
+@click.argument("run_dir", metavar="RUN", type=_PATH)
+@set_option
+@plugin_options
+def replay(run_dir: Path, as_json: bool, **given: Any) -> int:
+    """Feed a run's journal through the same plugins; the requests must be the same."""
+    from ida_core import commands
+
+    return commands.replay(run_dir, given, as_json)
+
+
+@cli.command(examples=["ida why runs/LAST o17", "ida why runs/LAST o17 --json"])
+@click.argument("run_dir", metavar="RUN", type=_PATH)
+@click.argument("order")
+def why(run_dir: Path, order: str, as_json: bool) -> int:
+    """Tell the story of one order: why it was placed, filled, refused or cancelled."""
+    from ida_core import commands
+
+    return commands.why(run_dir, order, as_json)
+
+
+@cli.command(examples=["ida bench", "ida bench --json"])
+def bench(as_json: bool) -> int:
+    """Measure this machine: how fast the core decodes, applies, matches and decides."""
+    from ida_core import commands
+
+    return commands.bench(as_json)
+
+
+@cli.command(examples=["ida explain IDA-E3001", "ida explain 3001", "ida explain"])
+@click.argument("code", required=False)
+def explain(code: str | None, as_json: bool) -> int:
+    """Tell what an error code means and what to do; without CODE, list them."""
+    from ida_core import commands
+
+    return commands.explain(code, as_json)
+
+
+def main() -> NoReturn:
+    """The console script."""
+    cli.main()

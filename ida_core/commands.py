@@ -1,0 +1,344 @@
+"""What the commands of ``ida`` do, once their arguments are parsed. Each returns its exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from ida_core import terminal
+from ida_core.codes import CODES
+from ida_core.config import Loaded, Option, Settings, json_schema, leaves, load, tree
+from ida_core.errors import EXIT_DONE, DataError, UsageError
+from ida_core.plugins import KINDS, PluginInfo, Plugins, load_plugins
+from ida_core.toml import parse_value
+
+if TYPE_CHECKING:
+    from ida_core.report import Report
+
+Given = Mapping[str, Any]
+
+#: Options of ``ida run`` → the key that they set.
+_KEYS = {
+    "exchange": "run.exchange", "feed": "run.feed", "symbol": "run.symbols",
+    "strategy": "run.strategies", "risk": "run.risk", "report": "run.reports", "seed": "run.seed",
+    "speed": "run.speed", "duration": "run.duration_s", "out": "run.out",
+}
+DEMO = {"feed": ("synthetic",), "strategy": ("market_maker",)}
+DEMO_S = 300.0
+#: What ``ida compare`` puts side by side: the sections of the run's document.
+_COMPARED = ("pnl", "performance", "fills", "orders", "risk", "assumptions")
+
+
+def _plugins(given: Given) -> Plugins:
+    return load_plugins(given.get("plugins_dir", ()), given.get("no_plugin", ()))
+
+
+def _settings(given: Given, plugins: Plugins) -> Loaded:
+    options = [
+        Option(key, _typed(name, given[name]), f"--{name}")
+        for name, key in _KEYS.items()
+        if given.get(name) not in (None, ())
+    ]
+    return load(given.get("config"), options=options, sets=given.get("sets", ()), plugins=plugins)
+
+
+def _typed(name: str, value: Any) -> Any:
+    return parse_value(value) if name == "speed" else value
+
+
+# ---------------------------------------------------------------- runs
+
+
+def run(given: Given, as_json: bool) -> int:
+    plugins = _plugins(given)
+    return _execute(_settings(given, plugins).settings, plugins, as_json)
+
+
+def demo(given: Given, as_json: bool) -> int:
+    duration = given.get("duration") or DEMO_S
+    return run({**given, **DEMO, "duration": duration}, as_json)
+
+
+def _execute(settings: Settings, plugins: Plugins, as_json: bool) -> int:
+    from ida_core.run import execute
+
+    with redirect_stdout(sys.stderr), terminal.progress(quiet=as_json) as progress:
+        outcome = execute(settings, plugins, progress=progress)
+    for text in outcome.warnings:
+        terminal.warn(text)
+    if as_json:
+        terminal.print_json(outcome.document)
+    else:
+        _show_run(outcome.run_dir, settings, plugins)
+    return outcome.exit_code
+
+
+def _show_run(run_dir: Path, settings: Settings, plugins: Plugins) -> None:
+    folder = run_dir / "report"
+    if "console" in settings.run.reports:
+        plugins.lookup("reporters", "console")().write(_load_report(run_dir), folder)
+    click.echo(f"run: {run_dir}")
+    for page in sorted(folder.glob("*.html")):
+        click.echo(f"report: {page}")
+
+
+def plan(given: Given, as_json: bool) -> int:
+    plugins = _plugins(given)
+    document = _planned(_settings(given, plugins).settings, plugins)
+    if as_json:
+        terminal.print_json({"schema": 1, "plan": document})
+    else:
+        _show_plan(document)
+    return EXIT_DONE
+
+
+def _planned(settings: Settings, plugins: Plugins) -> dict[str, Any]:
+    run, venue = settings.run, plugins.lookup("venues", settings.run.exchange)
+    return {
+        "mode": venue.mode,
+        "exchange": run.exchange,
+        "venue": _part(settings, plugins, "venues", run.exchange),
+        "symbols": list(run.symbols),
+        "feed": list(run.feed),
+        "strategies": [_part(settings, plugins, "strategies", name) for name in run.strategies],
+        "risk": [_part(settings, plugins, "risk_checks", name) for name in run.risk],
+        "reports": [_part(settings, plugins, "reporters", name) for name in run.reports],
+        "seed": run.seed,
+        "speed": run.speed,
+        "duration_s": run.duration_s,
+        "out": run.out,
+        "journal": msgspec.to_builtins(settings.journal),
+    }
+
+
+def _part(settings: Settings, plugins: Plugins, kind: str, name: str) -> dict[str, Any]:
+    """One plugin of the plan: its version, where it comes from, its settings."""
+    info = plugins.info_of(kind, name)
+    section = settings.sections.get(name, {})
+    return {
+        "name": name,
+        "version": info.version if info else "",
+        "plugin": info.name if info else "",
+        "origin": info.origin if info else "",
+        "settings": {".".join(key): str(value) for key, value in leaves(section)},
+    }
+
+
+def _show_plan(plan: Mapping[str, Any]) -> None:
+    click.echo(f"{terminal.mode(plan['mode'])}: nothing is sent by `ida plan`\n")
+    head = ("exchange", "symbols", "feed", "seed", "speed", "duration_s", "out")
+    click.echo(terminal.pairs([(name, _shown(plan[name])) for name in head]))
+    for kind in ("venue", "strategies", "risk", "reports"):
+        parts = plan[kind] if isinstance(plan[kind], list) else [plan[kind]]
+        rows = [(p["name"], p["version"], p["plugin"], _shown_settings(p)) for p in parts]
+        click.echo("\n" + (terminal.table((kind, "version", "plugin", "settings"), rows)
+                           if rows else f"{kind}: none"))
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "all that there is"
+    return "-" if value is None else str(value)
+
+
+def _shown_settings(part: Mapping[str, Any]) -> str:
+    return ", ".join(f"{k}={v}" for k, v in part["settings"].items()) or "-"
+
+
+def replay(run_dir: Path, given: Given, as_json: bool) -> int:
+    _check_run(run_dir)
+    from ida_core.replay import replay as replay_run
+
+    with redirect_stdout(sys.stderr):
+        outcome = replay_run(run_dir, _plugins(given), given["sets"])
+    if as_json:
+        fields = ("same", "requests", "difference")
+        terminal.print_json({"schema": 1, "replay": {f: getattr(outcome, f) for f in fields}})
+    elif outcome.same:
+        click.echo(f"same: {outcome.requests} requests, each as it was journaled")
+    else:
+        click.echo(f"different after {outcome.requests} equal requests:\n  {outcome.difference}")
+    return outcome.exit_code
+
+
+# ---------------------------------------------------------------- looking at runs
+
+
+def report(run_dir: Path, given: Given, as_json: bool) -> int:
+    found = _load_report(run_dir)
+    plugins = _plugins(given)
+    names = given["reports"] or load(run_dir / "run.toml", environment={}).settings.run.reports
+    folder = given["out"] or run_dir / "report"
+    folder.mkdir(parents=True, exist_ok=True)
+    made = [plugins.lookup("reporters", name)().write(found, folder)
+            for name in names if not (as_json and name == "console")]
+    if as_json:
+        terminal.print_json(found.document())
+    else:
+        for path in filter(None, made):
+            click.echo(f"report: {path}")
+    return EXIT_DONE
+
+
+def compare(first: Path, second: Path, as_json: bool) -> int:
+    rows = _side_by_side(_load_report(first).document(), _load_report(second).document())
+    if as_json:
+        figures = [{"figure": name, "a": a, "b": b} for name, a, b in rows]
+        terminal.print_json({"schema": 1, "a": str(first), "b": str(second), "figures": figures})
+    else:
+        marked = [(name, _shown(a), _shown(b), "" if a == b else "*") for name, a, b in rows]
+        click.echo(terminal.table(("figure", first.name, second.name, ""), marked))
+    return EXIT_DONE
+
+
+def _side_by_side(
+    first: Mapping[str, Any], second: Mapping[str, Any]
+) -> list[tuple[str, object, object]]:
+    one, two = _figures(first), _figures(second)
+    return [(name, one.get(name), two.get(name)) for name in dict.fromkeys([*one, *two])]
+
+
+def _figures(document: Mapping[str, Any]) -> dict[str, object]:
+    chosen = {name: document[name] for name in _COMPARED if name in document}
+    return {".".join(key): value for key, value in leaves(chosen)}
+
+
+def why(run_dir: Path, order: str, as_json: bool) -> int:
+    story = _load_report(run_dir).order_story(order)
+    if not story:
+        raise UsageError(f"{run_dir}: no order is called {order!r}", code="IDA-E2002")
+    if as_json:
+        steps = [{"ts_ns": ts_ns, "text": text} for ts_ns, text in story]
+        terminal.print_json({"schema": 1, "order": order, "story": steps})
+    else:
+        click.echo(terminal.pairs([(_time(ts_ns), text) for ts_ns, text in story]))
+    return EXIT_DONE
+
+
+def _time(ts_ns: int) -> str:
+    from datetime import UTC, datetime
+
+    seconds, rest = divmod(ts_ns, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}.{rest // 1000:06d}"
+
+
+def _load_report(run_dir: Path) -> Report:
+    _check_run(run_dir)
+    from ida_core.report import load as load_report
+
+    return load_report(run_dir)
+
+
+def _check_run(run_dir: Path) -> None:
+    if not (run_dir / "journal").is_dir():
+        what = "no such folder" if not run_dir.exists() else "not a run: it holds no journal"
+        raise DataError(f"{run_dir}: {what}", code="IDA-E7001")
+
+
+# ---------------------------------------------------------------- plugins and configuration
+
+
+def plugins(given: Given, as_json: bool) -> int:
+    found = _plugins(given)
+    if as_json:
+        loaded, skipped = msgspec.to_builtins((found.loaded, found.skipped))
+        terminal.print_json({"schema": 1, "loaded": loaded, "skipped": skipped})
+        return EXIT_DONE
+    rows = [(i.name, i.version, i.api, i.found, _provided(i), i.origin) for i in found.loaded]
+    click.echo(terminal.table(("plugin", "version", "api", "found", "provides", "file"), rows))
+    for skipped in found.skipped:
+        terminal.warn(f"skipped {skipped.name} ({skipped.origin}): {skipped.why}")
+    return EXIT_DONE
+
+
+def _provided(info: PluginInfo) -> str:
+    words = [f"{KINDS[kind][1]} {name}" for kind, names in info.provides.items() for name in names]
+    return ", ".join(words) or "-"
+
+
+def new(kind: str, name: str, into: Path, as_json: bool) -> int:
+    from ida_core.scaffold import make_package
+
+    folder, files = make_package(kind, name, into)
+    if as_json:
+        terminal.print_json({"schema": 1, "folder": str(folder), "files": [str(f) for f in files]})
+        return EXIT_DONE
+    click.echo(terminal.table((f"made {folder}",), [(file,) for file in files]))
+    click.echo(f"\nnext:\n  pip install -e '{folder}[test]'\n  pytest {folder}\n"
+               f"  ida run --feed synthetic --duration 60 --strategy {name}")
+    return EXIT_DONE
+
+
+def config_check(given: Given, as_json: bool) -> int:
+    loaded = _settings(given, _plugins(given))
+    if as_json:
+        terminal.print_json({"schema": 1, "problems": []})
+    else:
+        set_here = sum(origin != "default" for origin in loaded.origins.values())
+        click.echo(f"no problem: {set_here} values set, {len(loaded.origins)} in all")
+    return EXIT_DONE
+
+
+def config_show(given: Given, as_json: bool) -> int:
+    loaded = _settings(given, _plugins(given))
+    rows = [(".".join(key), value, loaded.origins[".".join(key)])
+            for key, value in leaves(tree(loaded.settings))]
+    if as_json:
+        values = [{"key": key, "value": value, "from": origin} for key, value, origin in rows]
+        terminal.print_json({"schema": 1, "settings": values})
+    else:
+        shown = [(key, _shown(value), origin) for key, value, origin in rows]
+        click.echo(terminal.table(("key", "value", "from"), shown))
+    return EXIT_DONE
+
+
+def config_schema(given: Given) -> int:
+    terminal.print_json(json_schema(_plugins(given)))
+    return EXIT_DONE
+
+
+# ---------------------------------------------------------------- the rest
+
+
+def bench(as_json: bool) -> int:
+    from ida_core.bench import measure
+
+    figures = measure()
+    if as_json:
+        terminal.print_json({"schema": 1, "bench": figures})
+    else:
+        rows = [(f["what"], f"{f['rate']:,.0f}", f["unit"]) for f in figures]
+        click.echo(terminal.table(("path", "rate", "unit"), rows))
+    return EXIT_DONE
+
+
+def explain(word: str | None, as_json: bool) -> int:
+    codes: Iterable[str] = CODES if word is None else [_code(word)]
+    pages = [{"code": code, **CODES[code]._asdict()} for code in codes]
+    if as_json:
+        terminal.print_json({"schema": 1, "codes": pages})
+    elif word is None:
+        click.echo(terminal.table(("code", "title"), [(p["code"], p["title"]) for p in pages]))
+    else:
+        (page,) = pages
+        click.echo(f"{page['code']}: {page['title']}\n\n{_wrapped(page['meaning'])}\n\n"
+                   f"What to do: {_wrapped(page['action'])}")
+    return EXIT_DONE
+
+
+def _code(word: str) -> str:
+    """``IDA-E3001``, ``e3001`` or ``3001`` as the code it is."""
+    code = "IDA-E" + word.upper().removeprefix("IDA-").removeprefix("E")
+    if code not in CODES:
+        raise UsageError(f"{word!r} is no error code; `ida explain` lists them", code="IDA-E2001")
+    return code
+
+
+def _wrapped(text: str) -> str:
+    return click.wrap_text(text, width=88)
