@@ -14,7 +14,7 @@ CSRC = Path(__file__).resolve().parent
 MODULE = "ida_core._core"
 
 #: Headers that serve other C files alone; all others are offered to Python.
-INTERNAL: tuple[str, ...] = ()
+INTERNAL = ("binance_message",)
 
 
 def cdef(header: Path) -> str:

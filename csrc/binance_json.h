@@ -23,6 +23,8 @@ typedef struct ida_binance_problem {
     int32_t status;          /* ida_status */
     uint32_t offset;         /* byte in the message */
     const char *rule;        /* static text: which rule was broken; never NULL after a failure */
+    int32_t passable;        /* 1: well-formed, but nothing that can be (a trade at price 0): pass over and count it */
+    int32_t pad;
 } ida_binance_problem;
 
 typedef struct ida_binance ida_binance;
