@@ -17,8 +17,8 @@ typedef struct ida_top {
 } ida_top;
 
 typedef struct ida_book ida_book;
-/* pages: how many 512-tick pages the two sides share; 16384 (64 MiB of address space, touched as used) holds
- * 5,000 scattered levels a side with room to spare. max_price: the highest tick that can be stored (a directory
+/* pages: how many 512-tick pages the two sides share; 16384 (64 MiB of address space, touched as used, by 2 MiB
+ * where the system has huge pages) holds 5,000 scattered levels a side with room to spare. max_price: the highest tick that can be stored (a directory
  * of max_price/512 entries). NULL if memory is short or an argument is 0. */
 ida_book *ida_book_new(size_t pages, int64_t max_price);
 void ida_book_free(ida_book *book);
