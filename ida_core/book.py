@@ -19,7 +19,8 @@ DEFAULT_BUFFER_BYTES = 8 << 20
 NO_ASK = (1 << 63) - 1
 
 _SIDES = {Side.BUY: lib.IDA_BUY, Side.SELL: lib.IDA_SELL}
-_KINDS = {
+#: The kinds of market records, as ``lib.IDA_*`` numbers them.
+MARKET_KINDS = {
     "snapshot": lib.IDA_SNAPSHOT, "depth": lib.IDA_DEPTH, "trade": lib.IDA_TRADE,
     "quote": lib.IDA_QUOTE, "bar": lib.IDA_BAR, "mark": lib.IDA_MARK, "ticker": lib.IDA_TICKER,
     "partial": lib.IDA_PARTIAL,
@@ -329,7 +330,7 @@ class Market:
     def counts(self) -> dict[str, int]:
         """Records seen, by kind: snapshot, depth, trade, quote, bar, mark, ticker, partial."""
         count = self._view.count
-        return {name: count[kind] for name, kind in _KINDS.items()}
+        return {name: count[kind] for name, kind in MARKET_KINDS.items()}
 
     @property
     def off_book(self) -> int:

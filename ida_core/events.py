@@ -61,7 +61,7 @@ class Mark(Event, frozen=True):
     next_funding_ns: int
 
 
-class MarketState(Event, frozen=True):
+class MarketState(Event, frozen=True, tag_field="of", tag="market"):
     """The instrument's book came into step (``LIVE``), lost it (``STALE``) or was found wrong (``GAP``)."""
 
     state: str
@@ -210,7 +210,7 @@ class Signal(Event, frozen=True):
     data: Any = None
 
 
-class VenueStatus(Event, frozen=True):
+class VenueStatus(Event, frozen=True, tag_field="of", tag="venue"):
     """``HEALTHY``, ``RECONCILING``, ``DOWN``: while not healthy nothing new is opened."""
 
     state: str
