@@ -5,13 +5,14 @@ Layers, later ones win: defaults, the file, ``IDA_SET``, options of the command 
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, time
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta
@@ -166,9 +167,16 @@ def load(
 
 def tree(settings: Settings) -> dict[str, Any]:
     """Return the values by section as TOML has them; decimals stay ``Decimal``."""
-    plain = _builtins(settings)
+    plain = plain_values(settings)
     sections: dict[str, Any] = plain.pop("sections")
     return plain | sections
+
+
+def plain_values(record: msgspec.Struct) -> dict[str, Any]:
+    """A record as plain values, in an order that is always the same."""
+    kept = (Decimal, date, time)
+    plain: dict[str, Any] = msgspec.to_builtins(record, builtin_types=kept, order="deterministic")
+    return plain
 
 
 def leaves(values: Mapping[str, Any], above: Key = ()) -> Iterator[tuple[Key, Any]]:
@@ -189,19 +197,45 @@ def to_toml(settings: Settings) -> str:
 def json_schema(plugins: Plugins) -> dict[str, Any]:
     """Return the JSON Schema of the configuration, with the sections of ``plugins``."""
     sections: dict[str, type[msgspec.Struct]] = plugins.sections() | _core_sections()
-    kinds = [*sections.values(), InstrumentSettings]
-    refs, definitions = msgspec.json.schema_components(kinds, schema_hook=lambda _: {})
-    properties = dict(zip(sections, refs, strict=False))
-    properties["instruments"] = {"type": "object", "additionalProperties": refs[-1]}
+    properties = {name: _schema(kind) for name, kind in sections.items()}
+    properties["instruments"] = {
+        "type": "object", "additionalProperties": _schema(InstrumentSettings),
+    }
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Configuration of Ida",
         "type": "object",
         "properties": properties,
         "additionalProperties": False,
-        "$defs": _as_toml(definitions),
     }
     return dict(msgspec.json.decode(msgspec.json.encode(schema)))
+
+
+def _schema(kind: Any) -> dict[str, Any]:
+    """The schema of a type, in one piece. A section's own sections are written out in place."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return _record_schema(kind)
+    try:
+        found, definitions = msgspec.json.schema_components([kind], schema_hook=lambda _: {})
+    except TypeError:  # a union that msgspec can't tell apart; ``Reader`` can
+        return {"anyOf": [_schema(part) for part in get_args(kind)]}
+    return dict(_as_toml(found[0])) if not definitions else {}
+
+
+def _record_schema(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    fields = msgspec.structs.fields(kind)
+    properties: dict[str, Any] = {}
+    for field in fields:
+        default = {} if field.default is msgspec.NODEFAULT else {"default": field.default}
+        properties[field.encode_name] = _schema(field.type) | default
+    return {
+        "title": kind.__name__,
+        "description": inspect.cleandoc(kind.__doc__ or ""),
+        "type": "object",
+        "properties": properties,
+        "required": [field.encode_name for field in fields if field.required],
+        "additionalProperties": False,
+    }
 
 
 def _core_sections() -> dict[str, type[msgspec.Struct]]:
@@ -209,12 +243,11 @@ def _core_sections() -> dict[str, type[msgspec.Struct]]:
 
 
 def _as_toml(node: Any) -> Any:
-    """A decimal may be written as a number too; a key that is not known is an error."""
+    """A decimal may be written as a number too."""
     if isinstance(node, dict):
         if node.get("format") == "decimal":
             return {"type": ["number", "string"], **{k: v for k, v in node.items() if k != "type"}}
-        closed = {"additionalProperties": False} if "properties" in node else {}
-        return closed | {key: _as_toml(value) for key, value in node.items()}
+        return {key: _as_toml(value) for key, value in node.items()}
     return [_as_toml(item) for item in node] if isinstance(node, list | tuple) else node
 
 
@@ -260,7 +293,7 @@ def _sections(
             reader.report((name,), f"{name!r} stands outside any section")
         elif name in kinds:
             record = reader.record((name,), table, kinds[name])
-            found[name] = _builtins(record) if record is not None else {}
+            found[name] = plain_values(record) if record is not None else {}
         elif plugins and plugins.complete:
             hint = suggestion(name, {*kinds, *core})
             reader.report((name,), f"unknown section [{name}]{hint}")
@@ -295,13 +328,6 @@ def _check_name(
         reader.report(("run", key), str(error))
         seen = {problem.text for problem in reader.problems}
         reader.problems += [Problem(None, text) for text in error.problems if text not in seen]
-
-
-def _builtins(record: msgspec.Struct) -> dict[str, Any]:
-    """A record as plain values, in an order that is always the same."""
-    kept = (Decimal, date, time)
-    plain: dict[str, Any] = msgspec.to_builtins(record, builtin_types=kept, order="deterministic")
-    return plain
 
 
 def _masked(node: Any, secret: bool = False) -> Any:

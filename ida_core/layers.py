@@ -158,7 +158,7 @@ class Reader:
             self.report(key, f"{_name(key)} = {raw}: must be finite")
             return None
         try:
-            return msgspec.convert(raw, kind)
+            return _convert(raw, kind)
         except msgspec.ValidationError as error:
             return self._second_try(key, raw, kind, error)
 
@@ -167,11 +167,30 @@ class Reader:
         text = self.layers.texts.get(key)
         if text is not None:
             try:
-                return msgspec.convert(text, kind)
+                return _convert(text, kind)
             except msgspec.ValidationError:
                 pass  # the first error is the one that helps
         self.report(key, f"{_name(key)} = {_shown(raw)}: {_reason(raw, kind, error)}")
         return None
+
+
+def _convert(raw: Any, kind: Any) -> Any:
+    """As ``msgspec.convert``, also for unions that it will not have, such as ``Decimal | str``."""
+    try:
+        return msgspec.convert(raw, kind)
+    except TypeError:
+        return _first_fit(raw, get_args(kind))
+
+
+def _first_fit(raw: Any, kinds: tuple[Any, ...]) -> Any:
+    wanted = []
+    for kind in kinds:
+        try:
+            return msgspec.convert(raw, kind)
+        except msgspec.ValidationError as error:
+            wanted.append(str(error).removeprefix("Expected ").partition(",")[0])
+    got = _WORDS.get(f"`{type(raw).__name__}`", f"`{type(raw).__name__}`")
+    raise msgspec.ValidationError(f"Expected {' or '.join(wanted)}, got {got}")
 
 
 def _table(key: Key) -> str:
@@ -187,8 +206,11 @@ def _shown(raw: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-_WORDS = {"`array`": "a list", "`object`": "a table", "`str`": "text", "`int`": "a whole number",
-          "`float`": "a number", "`decimal`": "a decimal number", "`bool`": "true or false"}
+_WORDS = {
+    "`array`": "a list", "`list`": "a list", "`object`": "a table", "`dict`": "a table", "`str`": "text",
+    "`int`": "a whole number", "`float`": "a number", "`decimal`": "a decimal number",
+    "`Decimal`": "a decimal number", "`bool`": "true or false",
+}
 
 
 def _reason(raw: Any, kind: Any, error: Exception) -> str:

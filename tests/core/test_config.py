@@ -45,6 +45,8 @@ class Maker:
 
 class SimConfig(msgspec.Struct, frozen=True):
     queue: str = "risk_averse"
+    latency_ms: Decimal | str = Decimal(5)
+    prices: dict[str, Decimal] = {}
 
 
 class Sim:
@@ -98,6 +100,14 @@ CASES = {
     "wrong type in a list": (
         "[run]\nsymbols = ['A',\n 1]\n",
         "ida.toml:2: run.symbols = ['A', 1]: expected text, got a whole number at item [1]",
+    ),
+    "neither of two": (
+        "[sim]\nlatency_ms = [1]\n",
+        "ida.toml:2: sim.latency_ms = [1]: expected a decimal number or text, got a list",
+    ),
+    "inside a table": (
+        "[sim.prices]\nUSDT = 'x'\n",
+        "ida.toml:1: sim.prices = {'USDT': 'x'}: invalid decimal string at item [...]",
     ),
     "list wanted": (
         "run.symbols = 'BTCUSDT'\n",
@@ -194,13 +204,14 @@ def test_layers_win_in_order_and_say_so(tmp_path: Path, plugins: Plugins) -> Non
             Option("run.seed", 3, "--seed"),
             Option("run.strategies", ("grid",), "--strategy"),
         ],
-        sets=["grid.gap_ticks=7", "sim.queue=power(2)"],
+        sets=["grid.gap_ticks=7", "sim.queue=power(2)", "sim.latency_ms=normal(5, 1)"],
         environment={"IDA_SET": "run.out=b; grid.quotes=5"},
     )
     run, origins = loaded.settings.run, loaded.origins
     assert (run.seed, run.out, run.speed, run.strategies) == (3, "b", 5.0, ("grid",))
     assert loaded.settings.section("grid", GridConfig) == GridConfig(quotes=5, gap_ticks=7)
     assert loaded.settings.section("sim", SimConfig).queue == "power(2)"
+    assert loaded.settings.section("sim", SimConfig).latency_ms == "normal(5, 1)"
     assert origins["run.seed"] == "option --seed"
     assert origins["run.out"] == "IDA_SET run.out=b"
     assert origins["run.speed"] == f"{file}:4"
