@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from decimal import (
+    ROUND_CEILING,
     ROUND_DOWN,
     ROUND_HALF_EVEN,
     Context,
     Decimal,
+    DivisionByZero,
     Inexact,
     InvalidOperation,
+    Overflow,
     localcontext,
 )
 from functools import wraps
@@ -18,9 +21,9 @@ R = TypeVar("R")
 
 #: What an exchange books: balances, fees and PnL have eight decimals.
 UNIT = Decimal("1e-8")
-#: Room for a price of 20 digits times a quantity of 20, summed for ever; a digit lost raises.
-EXACT = Context(prec=80, traps=[Inexact, InvalidOperation])
-_WIDE = Context(prec=80)
+#: Room for prices, quantities and quotients of 40 digits, summed for ever; a digit lost raises.
+EXACT = Context(prec=120, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
+_WIDE = Context(prec=120)
 
 
 def exact(function: Callable[P, R]) -> Callable[P, R]:
@@ -35,7 +38,7 @@ def exact(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def ratio(a: Decimal, b: Decimal) -> Decimal:
-    """``a / b`` to 80 digits: round it before it is booked."""
+    """``a / b`` to 120 digits: round it before it is booked."""
     return _WIDE.divide(a, b)
 
 
@@ -46,6 +49,11 @@ def truncated(value: Decimal) -> Decimal:
     Decimal('0.00002917')
     """
     return value.quantize(UNIT, ROUND_DOWN, context=_WIDE)
+
+
+def raised(value: Decimal) -> Decimal:
+    """``value`` with eight decimals, up where it lies between two."""
+    return value.quantize(UNIT, ROUND_CEILING, context=_WIDE)
 
 
 def nearest(value: Decimal) -> Decimal:

@@ -1,0 +1,309 @@
+"""An account as the exchange keeps it: holds for open orders, fills, fees, margin and funding.
+
+One wallet for all instruments; where an exchange has a wallet for each market, make an account for
+each. All sums are exact: start + fills + funding - fees = end, to the last digit.
+
+Not simulated: liquidation. ``mark`` says when the maintenance margin is no longer covered.
+"""
+
+from decimal import ROUND_CEILING, Decimal
+
+import msgspec
+
+from ida_core import (
+    ConfigError,
+    FundingPayment,
+    Instrument,
+    InstrumentKind,
+    OrderStateError,
+    PlaceOrder,
+    Side,
+)
+from ida_sim.exact import exact, nearest, ratio
+from ida_sim.fees import Fee
+from ida_sim.filters import Refused, Situation
+from ida_sim.margin import Margin
+from ida_sim.position import Position
+from ida_sim.wallet import ZERO, Balance, Wallet
+
+OrderId = int | str
+
+INSUFFICIENT_BALANCE = -2010, "Account has insufficient balance for requested action."
+INSUFFICIENT_MARGIN = -2019, "Margin is insufficient."
+REDUCE_ONLY = -2022, "ReduceOnly Order is rejected."
+UNWANTED_REDUCE_ONLY = -1106, "Parameter 'reduceOnly' sent when not required."
+UNWANTED_QUOTE = -1106, "Parameter 'quoteOrderQty' sent when not required."
+
+
+class Hold(msgspec.Struct):
+    """What an open order keeps back: ``amount`` of the asset it spends; for perpetuals its value in
+    the settlement asset, of which margin is a part."""
+
+    instrument: Instrument
+    side: Side
+    lots: int
+    ticks: int
+    amount: Decimal
+    by_quote: bool
+    reduce_only: bool
+
+    @property
+    def is_spot(self) -> bool:
+        return self.instrument.kind is InstrumentKind.SPOT
+
+    def needs(self, lots: int) -> Decimal:
+        """The amount that ``lots`` at the order's price keep back."""
+        if self.reduce_only:
+            return ZERO
+        if self.is_spot and self.side is Side.SELL:
+            return base(self.instrument, lots)
+        if not self.ticks:
+            return ZERO
+        value = self.instrument.notional(self.ticks, lots)
+        inverse = self.instrument.kind is InstrumentKind.INVERSE
+        return nearest(ratio(value, self.instrument.price(self.ticks))) if inverse else value
+
+
+def base(instrument: Instrument, lots: int) -> Decimal:
+    """Base units of ``lots`` of a spot instrument."""
+    return instrument.quantity(lots) * instrument.multiplier
+
+
+class Account:
+    """One account of the exchange. Order ids are the caller's, unique among open orders.
+
+    Args:
+        balances: asset → amount at the start.
+        leverage: of perpetuals, 1 to 125; initial margin is value / leverage.
+        maintenance: maintenance margin as a fraction of the positions' value at their marks.
+    Raises:
+        ConfigError: a balance or leverage that cannot be.
+    """
+
+    def __init__(
+        self,
+        balances: dict[str, Decimal],
+        leverage: int = 20,
+        maintenance: Decimal = Decimal("0.004"),
+    ) -> None:
+        if not 1 <= leverage <= 125:
+            raise ConfigError(f"sim.leverage = {leverage}: must be 1 to 125")
+        self._wallet = Wallet(balances)
+        self._margin = Margin(leverage, maintenance)
+        self._holds: dict[OrderId, Hold] = {}
+        self._breached: set[str] = set()
+
+    @exact
+    def hold(
+        self,
+        order_id: OrderId,
+        order: PlaceOrder,
+        instrument: Instrument,
+        reference_ticks: int | None = None,
+    ) -> Refused | None:
+        """Keep back what ``order`` may need, or return the venue's code and words.
+
+        Args:
+            reference_ticks: for orders without a price, the worst one they can trade at (market:
+                of the levels it will take; stop: the stop price); None where nothing is offered.
+        Raises:
+            OrderStateError: ``order_id`` is open.
+        """
+        if order_id in self._holds:
+            raise OrderStateError(f"order {order_id}: is open already")
+        hold = _hold(order, instrument, reference_ticks)
+        refused = self._refuse_spot(hold) if hold.is_spot else self._refuse_perpetual(hold)
+        if refused is None:
+            self._holds[order_id] = hold
+            self._change(hold, hold.amount)
+        return refused
+
+    @exact
+    def fill(self, order_id: OrderId, lots: int, price_ticks: int, fee: Fee) -> Decimal:
+        """Book a trade of an open order with its fee; what a better price saved is free again.
+
+        Returns:
+            The profit realized, in the settlement asset of a perpetual; 0 for spot.
+        Raises:
+            OrderStateError: not an open order, or more than it has left.
+        """
+        hold = self._open(order_id)
+        if not hold.by_quote and lots > hold.lots:
+            raise OrderStateError(f"order {order_id}: a fill of {lots} lots, {hold.lots} are left")
+        book = self._fill_spot if hold.is_spot else self._fill_perpetual
+        gain = book(hold, lots, price_ticks)
+        if fee.amount:
+            self._wallet.add(fee.asset, -fee.amount)
+        if not hold.lots and not hold.by_quote:
+            del self._holds[order_id]
+        return gain
+
+    @exact
+    def release(self, order_id: OrderId) -> None:
+        """The order has ended: give back what it still holds, if anything."""
+        hold = self._holds.pop(order_id, None)
+        if hold is not None:
+            self._change(hold, -hold.amount)
+
+    @exact
+    def amend(self, order_id: OrderId, lots: int) -> None:
+        """The order is smaller: ``lots`` are left open.
+
+        Raises:
+            OrderStateError: not an open order, or more than it has left.
+        """
+        hold = self._open(order_id)
+        if hold.by_quote or not 0 < lots <= hold.lots:
+            raise OrderStateError(f"order {order_id}: cannot be {lots} lots, {hold.lots} are left")
+        self._shrink(hold, lots)
+
+    @exact
+    def fund(self, instrument: Instrument, rate: Decimal, mark: Decimal) -> FundingPayment | None:
+        """Pay or receive funding at ``mark``, rounded to eight decimals; None without a position.
+        Times and the instrument's index are the caller's to add."""
+        position = self.position(instrument)
+        if not position.lots:
+            return None
+        value = position.value(position.lots, mark)
+        amount = nearest(-value * rate if position.lots > 0 else value * rate)
+        self._wallet.add(instrument.settle, amount)
+        return FundingPayment(rate=rate, mark=mark, amount=amount, asset=instrument.settle)
+
+    @exact
+    def mark(self, instrument: Instrument, price: Decimal) -> str | None:
+        """Take ``price`` as the mark. Returns a sentence when the maintenance margin is no longer
+        covered: once, until it is covered again."""
+        self._margin.exposure(instrument).mark = price
+        asset = instrument.settle
+        equity = self._wallet.unheld(asset) + self._margin.unrealized(asset)
+        needed = self._margin.maintained(asset)
+        if equity > needed or not needed:
+            self._breached.discard(asset)
+            return None
+        if asset in self._breached:
+            return None
+        self._breached.add(asset)
+        return (
+            f"{asset}: margin balance {equity:.8f} is below the maintenance margin {needed:.8f} at "
+            f"{instrument.name} {price}: an exchange would liquidate, which is not simulated"
+        )
+
+    def balances(self) -> dict[str, Balance]:
+        """Asset → (free, locked). Locked: held by spot orders, or margin of perpetuals. ``free`` is
+        negative only after a fill worse than the reference its order was held at."""
+        return self._wallet.balances()
+
+    def free(self, asset: str) -> Decimal:
+        return self._wallet.balance(asset)[0]
+
+    def take_changes(self) -> dict[str, Balance]:
+        """Balances that changed since the last call, as a balance event tells them."""
+        return self._wallet.take_changes()
+
+    def position(self, instrument: Instrument) -> Position:
+        """Of a perpetual."""
+        return self._margin.exposure(instrument).position
+
+    @exact
+    def situation(self, instrument: Instrument, reference: Decimal | None = None) -> Situation:
+        """What the filters ask about an order of ``instrument``."""
+        mine = [hold for hold in self._holds.values() if hold.instrument.name == instrument.name]
+        if instrument.kind is not InstrumentKind.SPOT:
+            return Situation(reference, len(mine), self.position(instrument).quantity)
+        buys = sum(hold.lots for hold in mine if hold.side is Side.BUY)
+        held = self._wallet.owned(instrument.base) + base(instrument, buys)
+        return Situation(reference, len(mine), held)
+
+    def overreaching(self, instrument: Instrument) -> list[OrderId]:
+        """Reduce-only orders that would by now open a position: the exchange expires them."""
+        name = instrument.name
+        mine = ((i, h) for i, h in self._holds.items() if h.instrument.name == name)
+        return [order_id for order_id, h in mine if h.reduce_only and not self._reduces(h)]
+
+    def _open(self, order_id: OrderId) -> Hold:
+        hold = self._holds.get(order_id)
+        if hold is None:
+            raise OrderStateError(f"order {order_id}: is not open")
+        return hold
+
+    def _reduces(self, hold: Hold) -> bool:
+        return -hold.side.sign * self.position(hold.instrument).lots >= hold.lots
+
+    def _refuse_spot(self, hold: Hold) -> Refused | None:
+        if hold.reduce_only:
+            return UNWANTED_REDUCE_ONLY
+        asset = hold.instrument.quote if hold.side is Side.BUY else hold.instrument.base
+        return INSUFFICIENT_BALANCE if hold.amount > self.free(asset) else None
+
+    def _refuse_perpetual(self, hold: Hold) -> Refused | None:
+        """Unrealized losses count against what is free; unrealized profit buys nothing."""
+        if hold.by_quote:
+            return UNWANTED_QUOTE
+        if hold.reduce_only:
+            return None if self._reduces(hold) else REDUCE_ONLY
+        asset = hold.instrument.settle
+        now = self._margin.initial(asset)
+        then = self._margin.initial_with(hold.instrument, hold.side, hold.amount)
+        equity = self._wallet.unheld(asset) + min(self._margin.unrealized(asset), ZERO)
+        return INSUFFICIENT_MARGIN if then > now and then > equity else None
+
+    def _change(self, hold: Hold, amount: Decimal) -> None:
+        """The open orders keep back ``amount`` more."""
+        if hold.is_spot:
+            spot = hold.instrument
+            self._wallet.hold(spot.quote if hold.side is Side.BUY else spot.base, amount)
+        else:
+            self._margin.exposure(hold.instrument).order(hold.side, amount)
+            self._reserve(hold.instrument.settle)
+
+    def _shrink(self, hold: Hold, lots: int) -> None:
+        """``lots`` are left open: give back what the others kept."""
+        needs = hold.needs(lots)
+        self._change(hold, needs - hold.amount)
+        hold.lots, hold.amount = lots, needs
+
+    def _reserve(self, asset: str) -> None:
+        self._wallet.reserve(asset, self._margin.initial(asset))
+
+    def _fill_spot(self, hold: Hold, lots: int, price_ticks: int) -> Decimal:
+        instrument, sign = hold.instrument, hold.side.sign
+        quote, quantity = instrument.notional(price_ticks, lots), base(instrument, lots)
+        if hold.by_quote:
+            spent = min(quote if sign > 0 else quantity, hold.amount)
+            self._change(hold, -spent)
+            hold.amount -= spent
+        else:
+            self._shrink(hold, hold.lots - lots)
+        self._wallet.add(instrument.base, sign * quantity)
+        self._wallet.add(instrument.quote, -sign * quote)
+        return ZERO
+
+    def _fill_perpetual(self, hold: Hold, lots: int, price_ticks: int) -> Decimal:
+        instrument = hold.instrument
+        price = instrument.price(price_ticks)
+        gain = self.position(instrument).trade(hold.side.sign * lots, price)
+        self._wallet.add(instrument.settle, gain)
+        self._shrink(hold, hold.lots - lots)
+        return gain
+
+
+def _hold(order: PlaceOrder, instrument: Instrument, reference_ticks: int | None) -> Hold:
+    by_quote = order.quote_quantity is not None
+    ticks = order.price if order.price is not None else reference_ticks or 0
+    if instrument.kind is not InstrumentKind.SPOT and order.side is Side.SELL:
+        ticks = max(ticks, reference_ticks or 0)  # it sells at its price or above
+    hold = Hold(instrument, order.side, order.quantity, ticks, ZERO, by_quote, order.reduce_only)
+    hold.amount = hold.needs(order.quantity)
+    if order.quote_quantity is not None:
+        hold.amount = order.quote_quantity
+        if order.side is Side.SELL:
+            hold.amount = _base_worth(order.quote_quantity, instrument, ticks)
+    return hold
+
+
+def _base_worth(quote: Decimal, instrument: Instrument, ticks: int) -> Decimal:
+    """Base units to sell at ``ticks`` for ``quote``, whole lots, rounded up; 0 without a price."""
+    if not ticks:
+        return ZERO
+    lots = ratio(quote, instrument.notional(ticks, 1)).to_integral_value(ROUND_CEILING)
+    return base(instrument, int(lots))
