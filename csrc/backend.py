@@ -60,7 +60,9 @@ def _use_extension() -> None:
         include_dirs=["csrc"],
         depends=sorted(f"csrc/{p.name}" for p in CSRC.glob("*.h")),
         define_macros=[("Py_LIMITED_API", "0x030B0000"), ("_GNU_SOURCE", "1")],
-        extra_compile_args=["-std=c11", "-O3", "-Wall", "-Wextra", "-Wno-unused-parameter", "-fno-strict-aliasing", "-pthread"],
+        extra_compile_args=[
+            "-std=c11", "-O3", "-Wall", "-Wextra", "-Wno-unused-parameter", "-fno-strict-aliasing", "-pthread",
+        ],
         extra_link_args=["-pthread"],
         py_limited_api=True,
     )
