@@ -1,1 +1,22 @@
 """The adapter to Binance: decoders, streams, orders and accounts of its wire."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ida_core.hooks import hookimpl
+
+
+@hookimpl
+def ida_recordings() -> Sequence[Any]:
+    """Recorded Binance streams, a message a line."""
+    from ida_binance.recording import BinanceRecording
+
+    return [BinanceRecording()]
+
+
+@hookimpl
+def ida_commands() -> Sequence[Any]:
+    """``ida data``: check, import, ls."""
+    from ida_binance.data_commands import data
+
+    return [data]

@@ -11,7 +11,8 @@ from __future__ import annotations
 import mmap
 import os
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -78,12 +79,17 @@ class FeedInstrument(msgspec.Struct, frozen=True, kw_only=True):
 
 class FeedProblem(msgspec.Struct, frozen=True):
     """A fault of a source: ``line`` and ``column`` count from 1, columns in bytes; ``text`` is what
-    stands there."""
+    stands there.
+
+    ``damage``: what stands there cannot be read, or cannot be believed, and was left out. Otherwise
+    it is a warning: nothing that the market is known by was lost.
+    """
 
     line: int
     column: int
     rule: str
     text: str = ""
+    damage: bool = True
 
 
 class FeedMeta(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,7 +99,7 @@ class FeedMeta(msgspec.Struct, frozen=True, kw_only=True):
     stream, ``ignored`` messages that are no market data, by reason. ``latency_ns`` are 1001 evenly
     spaced quantiles of local minus venue time, the recorder's clock offset included (see
     ``clock_offset``), of ``delayed`` records. ``decode_ns`` has ``p50`` and ``p99`` per message. Of
-    ``problems_total`` problems the first hundred are told.
+    ``problems_total`` problems, ``damaged`` of which are damage, the first hundred are told.
     """
 
     schema: int = FEED_SCHEMA
@@ -110,6 +116,7 @@ class FeedMeta(msgspec.Struct, frozen=True, kw_only=True):
     off_book: int = 0
     problems: tuple[FeedProblem, ...] = ()
     problems_total: int = 0
+    damaged: int = 0
     decode_ns: dict[str, int] = {}
 
 
@@ -232,9 +239,7 @@ class FeedWriter:
             self._file = self._temporary.open("w+b")
             self._file.write(bytes(_HEADER.size))
         except OSError as error:
-            raise OutputError(
-                f"{path.parent}: the feed cannot be written: {error.strerror}"
-            ) from error
+            raise OutputError(f"{path.parent}: the feed cannot be written: {error.strerror}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -253,27 +258,23 @@ class FeedWriter:
         try:
             return action(*arguments)
         except OSError as error:
-            raise OutputError(
-                f"{self.path}: the feed cannot be written: {error.strerror}"
-            ) from error
+            raise OutputError(f"{self.path}: the feed cannot be written: {error.strerror}") from error
 
-    def records(self) -> mmap.mmap | None:
-        """What was written, mapped for change, header included; None without records. Close it."""
+    @contextmanager
+    def change(self) -> Iterator[tuple[Any, int]]:
+        """Lend what was written for change: ``void *`` to the first record, and their bytes."""
         self._guard(self._file.flush)
         if not self.bytes:
-            return None
-        return mmap.mmap(self._file.fileno(), _HEADER.size + self.bytes)
+            yield ffi.NULL, 0
+            return
+        end = _HEADER.size + self.bytes
+        with mmap.mmap(self._file.fileno(), end) as content, ffi.from_buffer(content) as start:
+            yield start + _HEADER.size, self.bytes
 
     def survey(self, instruments: int) -> Survey:
         """Look over all records as they are now."""
-        content = self.records()
-        if content is None:
-            return _survey(ffi.NULL, 0, instruments)
-        try:
-            with ffi.from_buffer(content) as start:
-                return _survey(start + _HEADER.size, self.bytes, instruments)
-        finally:
-            content.close()
+        with self.change() as (records, length):
+            return _survey(records, length, instruments)
 
     def finish(self, meta: FeedMeta) -> Path:
         """Seal, describe and rename into place. The writer is of no more use."""

@@ -7,7 +7,7 @@ as ``cls(config)``.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
@@ -151,8 +151,10 @@ class Recording(Protocol):
 
     def recognises(self, path: Path, head: bytes) -> bool: ...
     def open(self, paths: Sequence[Path], options: Mapping[str, Any]) -> Any:
-        """An ``ida_core.feed.Feed`` for files that follow each other in time; converts and caches as needed."""
-    def check(self, paths: Sequence[Path], report: Callable[[str], None]) -> Any: ...
+        """A list of ``ida_core.feed.Feed``, one per file in their order, on one grid; converts and
+        caches as needed. ``options``: ``on_damage`` (``stop``, ``skip``) and ``instruments``."""
+    def check(self, paths: Sequence[Path], options: Mapping[str, Any] | None = None) -> Any:
+        """A frozen record with ``sound``, ``trusted`` and every fault by its line."""
 
 
 class FeedPlugin(Plugin):
