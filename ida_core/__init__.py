@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         VenueStatus as VenueStatus,
     )
     from ida_core.hooks import hookimpl as hookimpl
+    from ida_core.ledger import Ledger as Ledger
     from ida_core.model import (
         Filters as Filters,
         Instrument as Instrument,
@@ -57,6 +58,9 @@ if TYPE_CHECKING:
         TimeInForce as TimeInForce,
         plain as plain,
     )
+    from ida_core.order import Order as Order
+    from ida_core.order_table import OrderTable as OrderTable
+    from ida_core.portfolio import Portfolio as Portfolio, Position as Position
     from ida_core.protocols import (
         API_LEVEL as API_LEVEL,
         FeedPlugin as FeedPlugin,
@@ -71,6 +75,7 @@ if TYPE_CHECKING:
         Subscription as Subscription,
         Venue as Venue,
     )
+    from ida_core.risk import RiskGate as RiskGate, RiskState as RiskState
 
 __version__ = "0.1.0"
 
@@ -86,14 +91,19 @@ _HOMES = {
         "Quote", "Refusal", "ReplaceOrder", "Request", "Signal", "Timer", "Trade", "VenueStatus",
     ),
     "hooks": ("hookimpl",),
+    "ledger": ("Ledger",),
     "model": (
         "Filters", "Instrument", "InstrumentKind", "OrderType", "SelfTradePrevention", "Side",
         "TimeInForce", "plain",
     ),
+    "order": ("Order",),
+    "order_table": ("OrderTable",),
+    "portfolio": ("Portfolio", "Position"),
     "protocols": (
         "API_LEVEL", "FeedPlugin", "NoConfig", "Notifier", "Plugin", "Recording", "ReportPanel",
         "Reporter", "RiskCheck", "Strategy", "Subscription", "Venue",
     ),
+    "risk": ("RiskGate", "RiskState"),
 }
 _HOME_OF = {name: f"ida_core.{module}" for module, names in _HOMES.items() for name in names}
 

@@ -1,0 +1,225 @@
+"""The gate before the venue: checks say no before a request is sent.
+
+- **Cancels always pass.** Nothing that takes risk off waits for a check.
+- **Closing** requests, which cannot enlarge the position even if everything open fills, pass a
+  stale market, a halt and the limits of position and loss; limits against slips of the finger
+  (quantity, notional, price, rate) hold for them too.
+- **Worst case.** An order that is pending or ``UNKNOWN`` counts as filled where that is worse and
+  as not filled where that is worse, until the venue has been asked; a replacement counts beside the
+  order it replaces.
+- A check that raises refuses, with the reason ``check_failed``; a halt that raises halts.
+"""
+
+import math
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+from ida_core.events import AnyRequest, CancelAll, CancelOrder, PlaceOrder, Refusal, ReplaceOrder
+from ida_core.model import Instrument, InstrumentKind, Side
+from ida_core.order_table import OrderTable
+from ida_core.portfolio import Portfolio
+from ida_core.protocols import RiskCheck
+
+DAY_NS = 86_400_000_000_000
+_ZERO = Decimal(0)
+Opening = PlaceOrder | ReplaceOrder
+
+
+class RiskState:
+    """What checks may see.
+
+    Args:
+        instruments: of the run, by index.
+        mid: the mid price of an instrument in ticks; None while its book has not two sides.
+        trusted: whether an instrument's book is in step, and its venue healthy.
+
+    ``equity``, ``peak_equity`` and ``day_start_equity`` (at the last UTC midnight, or the start)
+    are in the portfolio's report currency and as of the last ``revalue``.
+    """
+
+    def __init__(
+        self,
+        instruments: Sequence[Instrument],
+        orders: OrderTable,
+        portfolio: Portfolio,
+        mid: Callable[[int], float | None],
+        trusted: Callable[[int], bool],
+    ) -> None:
+        self.instruments = instruments
+        self.orders = orders
+        self.portfolio = portfolio
+        self.mid = mid
+        self.trusted = trusted
+        self.now_ns = 0
+        self.equity = self.peak_equity = self.day_start_equity = portfolio.capital
+        self._day = -1
+        self._sent: deque[int] = deque()
+        self._longest_ns = 0
+
+    def revalue(self, now_ns: int) -> None:
+        """Move the time and value everything at the present mids; asked before checks of loss."""
+        self.now_ns = now_ns
+        held = self.portfolio.accounts()
+        self.equity = self.portfolio.equity({index: self.mid(index) for index in held})
+        self.peak_equity = max(self.peak_equity, self.equity)
+        day = now_ns // DAY_NS
+        if day != self._day:
+            if self._day >= 0:
+                self.day_start_equity = self.equity
+            self._day = day
+
+    # --- what a request asks for ------------------------------------------------------------------
+
+    def side(self, request: Opening) -> Side:
+        """The side; of a replacement, that of the order it replaces."""
+        if isinstance(request, PlaceOrder):
+            return request.side
+        order = self.orders.get(request.order_id)
+        return order.side if order is not None else Side.BUY
+
+    def price_ticks(self, request: Opening) -> float | None:
+        """The limit price, else the stop price, else the mid; None when there is none of them."""
+        if request.price is not None:
+            return request.price
+        stop = request.stop_price if isinstance(request, PlaceOrder) else None
+        return stop if stop is not None else self.mid(request.instrument)
+
+    def lots(self, request: Opening) -> int:
+        """Lots the request may add; of an order by quote quantity what it buys at the mid, rounded
+        up."""
+        if request.quantity or isinstance(request, ReplaceOrder):
+            return request.quantity
+        return self._lots_for(request.instrument, request.quote_quantity or _ZERO)
+
+    def notional(self, request: Opening) -> Decimal | None:
+        """Value in quote units; None when there is no price to value it at."""
+        if isinstance(request, PlaceOrder) and request.quote_quantity is not None:
+            return request.quote_quantity
+        instrument = self.instruments[request.instrument]
+        ticks = self.price_ticks(request)
+        if ticks is None and instrument.kind is not InstrumentKind.INVERSE:
+            return None
+        return instrument.notional(math.ceil(ticks or 0), request.quantity)
+
+    def worst_position(self, instrument: int) -> tuple[int, int]:
+        """The lowest and the highest position, in lots, that what is under way may lead to."""
+        held = self.portfolio.account(instrument).lots
+        buy, sell = self.orders.exposure(instrument)
+        for order in self.orders.by_quote():
+            if order.instrument == instrument and order.quote_quantity is not None:
+                lots = self._lots_for(instrument, order.quote_quantity)
+                buy, sell = (buy + lots, sell) if order.side is Side.BUY else (buy, sell + lots)
+        return held - sell, held + buy
+
+    def closing(self, request: AnyRequest) -> bool:
+        """Whether the position cannot become larger or change sides by it, even if everything open
+        fills. The venue sees to that for ``reduce_only`` on a perpetual; on spot the flag means
+        nothing."""
+        if isinstance(request, CancelOrder | CancelAll):
+            return True
+        perpetual = self.instruments[request.instrument].kind is not InstrumentKind.SPOT
+        if isinstance(request, PlaceOrder) and request.reduce_only and perpetual:
+            return True
+        low, high = self.worst_position(request.instrument)
+        room = low if self.side(request) is Side.SELL else -high
+        return 0 < self.lots(request) <= room
+
+    def _lots_for(self, instrument: int, quote_quantity: Decimal) -> int:
+        mid = self.mid(instrument)
+        if not mid:
+            return 0
+        one = self.instruments[instrument].notional(1, 1)
+        return math.ceil(float(quote_quantity) / (float(one) * mid))
+
+    # --- how many were sent -----------------------------------------------------------------------
+
+    def note_sent(self) -> None:
+        """An order was approved now: it counts toward the rate."""
+        self._sent.append(self.now_ns)
+        self._prune()
+
+    def recent_orders(self, window_ns: int) -> int:
+        """Orders and replacements approved within the last ``window_ns``. Kept as far back as the
+        longest window ever asked for."""
+        self._longest_ns = max(self._longest_ns, window_ns)
+        self._prune()
+        if window_ns == self._longest_ns:
+            return len(self._sent)
+        return sum(1 for sent in self._sent if sent > self.now_ns - window_ns)
+
+    def _prune(self) -> None:
+        while self._sent and self._sent[0] <= self.now_ns - self._longest_ns:
+            self._sent.popleft()
+
+
+class RiskGate:
+    """Asks every check about every request; see the rules above.
+
+    ``refused`` counts refusals by reason: the name of the check, ``stale_market``, ``halted`` or
+    ``check_failed``.
+    """
+
+    def __init__(self, checks: Sequence[RiskCheck], state: RiskState) -> None:
+        self.checks = tuple(checks)
+        self.state = state
+        self.refused: Counter[str] = Counter()
+        self.halted: tuple[str, str] | None = None
+
+    def approve(self, request: AnyRequest) -> Refusal | None:
+        """Return None to let the request pass, or why not. The state's time must be the present."""
+        if isinstance(request, CancelOrder | CancelAll):
+            return None
+        refusal = self._hold(request) or self._ask_all(request)
+        if refusal is None:
+            self.state.note_sent()
+        else:
+            self.refused[refusal.reason] += 1
+        return refusal
+
+    def halts(self) -> tuple[str, str] | None:
+        """The check that stops the run and its sentence; the first one stays."""
+        for check in self.checks:
+            if self.halted is not None:
+                break
+            try:
+                sentence = check.halt(self.state)
+            except Exception as error:  # a check that cannot tell is a reason to stop
+                sentence = f"the check failed: {_named(error)}"
+            if sentence is not None:
+                self.halted = (check.name, sentence)
+        return self.halted
+
+    def _hold(self, request: Opening) -> Refusal | None:
+        stale = not self.state.trusted(request.instrument)
+        if not (stale or self.halted) or self.state.closing(request):
+            return None
+        if self.halted is not None:
+            return self._refuse(request, "risk", "halted", f"{self.halted[0]}: {self.halted[1]}")
+        name = self.state.instruments[request.instrument].name
+        sentence = f"the book of {name} is not in step: nothing is opened on it"
+        return self._refuse(request, "risk", "stale_market", sentence)
+
+    def _ask_all(self, request: Opening) -> Refusal | None:
+        for check in self.checks:
+            try:
+                sentence = check.check(request, self.state)
+            except Exception as error:  # any failure of a plugin refuses, and names it
+                return self._refuse(request, check.name, "check_failed", _named(error))
+            if sentence is not None:
+                return self._refuse(request, check.name, check.name, sentence)
+        return None
+
+    def _refuse(self, request: Opening, by: str, reason: str, detail: str) -> Refusal:
+        return Refusal(
+            ts_local_ns=self.state.now_ns,
+            instrument=request.instrument,
+            request=request,
+            by=by,
+            reason=reason,
+            detail=detail,
+        )
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,275 @@
+"""The gate: what passes, what is refused and by which word, what halts."""
+
+from decimal import Decimal
+
+import pytest
+
+from ida_core.events import (
+    AnyRequest,
+    CancelAll,
+    CancelOrder,
+    Execution,
+    OrderStatus,
+    OrderUpdate,
+    PlaceOrder,
+    ReplaceOrder,
+)
+from ida_core.model import Instrument, InstrumentKind, OrderType, Side
+from ida_core.order_table import OrderTable
+from ida_core.portfolio import Portfolio
+from ida_core.protocols import RiskCheck
+from ida_core.risk import DAY_NS, RiskGate, RiskState
+
+LINEAR = Instrument(
+    symbol="BTCUSDT",
+    base="BTC",
+    quote="USDT",
+    tick_size=Decimal("0.1"),
+    lot_size=Decimal("0.001"),
+    kind=InstrumentKind.LINEAR,
+)
+SPOT = Instrument(
+    symbol="ETHUSDT",
+    base="ETH",
+    quote="USDT",
+    tick_size=Decimal("0.01"),
+    lot_size=Decimal("0.0001"),
+)
+INVERSE = Instrument(
+    symbol="BTCUSD_PERP",
+    base="BTC",
+    quote="USD",
+    tick_size=Decimal("0.1"),
+    lot_size=Decimal(1),
+    kind=InstrumentKind.INVERSE,
+    multiplier=Decimal(100),
+)
+
+
+class Desk:
+    """A run's state with a hand on it: mids and trust are set, orders and fills go the real way."""
+
+    def __init__(self, capital: str = "0") -> None:
+        instruments = (LINEAR, SPOT, INVERSE)
+        self.orders = OrderTable("t")
+        self.portfolio = Portfolio(instruments, {"BTC": Decimal(60000)}, Decimal(capital))
+        self.mids: dict[int, float | None] = {0: 600000.0, 1: 300000.0, 2: 600000.0}
+        self.stale: set[int] = set()
+        self.state = RiskState(
+            instruments,
+            self.orders,
+            self.portfolio,
+            mid=lambda index: self.mids[index],
+            trusted=lambda index: index not in self.stale,
+        )
+        self.state.revalue(1)
+
+    def order(self, side: Side, lots: int, instrument: int = 0, **fields: object) -> PlaceOrder:
+        price = 600000 if "type" not in fields else None
+        values = {"type": OrderType.LIMIT, "price": price, **fields}
+        return PlaceOrder(
+            order_id=self.orders.new_id(),
+            instrument=instrument,
+            side=side,
+            quantity=lots,
+            **values,
+        )
+
+    def place(self, side: Side, lots: int, instrument: int = 0) -> str:
+        request = self.order(side, lots, instrument)
+        assert self.orders.request(request, 1) is None
+        return request.order_id
+
+    def tell(self, order_id: str, execution: Execution, lots: int = 0) -> None:
+        order = self.orders.get(order_id)
+        assert order is not None
+        update = OrderUpdate(
+            order_id=order_id,
+            instrument=order.instrument,
+            execution=execution,
+            status=OrderStatus.NEW,
+            side=order.side,
+            price=600000 if lots else 0,
+            quantity=lots,
+            cumulative=order.filled + lots,
+            trade_id=len(self.orders) if lots else 0,
+        )
+        if self.orders.apply(update).fill:
+            self.portfolio.apply(update)
+
+    def hold(self, lots: int, instrument: int = 0) -> None:
+        side = Side.BUY if lots > 0 else Side.SELL
+        self.tell(self.place(side, abs(lots), instrument), Execution.TRADE, abs(lots))
+
+
+class Says(RiskCheck):
+    """Answers what it is told to."""
+
+    def __init__(self, name: str, sentence: str | None, halt: str | None = None) -> None:
+        self.name = name  # type: ignore[misc]
+        self.sentence, self.stop = sentence, halt
+        self.asked = 0
+
+    def check(self, request: AnyRequest, state: RiskState) -> str | None:
+        self.asked += 1
+        return self.sentence
+
+    def halt(self, state: RiskState) -> str | None:
+        return self.stop
+
+
+class Breaks(RiskCheck):
+    name = "broken"
+
+    def check(self, request: AnyRequest, state: RiskState) -> str | None:
+        raise ZeroDivisionError("no equity")
+
+    def halt(self, state: RiskState) -> str | None:
+        raise ZeroDivisionError("no equity")
+
+
+BUY, SELL = Side.BUY, Side.SELL
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+def test_the_first_no_refuses_with_its_checks_name(desk: Desk) -> None:
+    last = Says("last", None)
+    gate = RiskGate([Says("first", None), Says("second", "5 is above 4"), last], desk.state)
+    refusal = gate.approve(desk.order(BUY, 5))
+    assert refusal is not None
+    assert (refusal.by, refusal.reason, refusal.detail) == ("second", "second", "5 is above 4")
+    assert (refusal.instrument, refusal.ts_local_ns) == (0, 1)
+    assert last.asked == 0
+    assert gate.refused == {"second": 1}
+
+
+def test_a_check_that_raises_refuses_and_is_named(desk: Desk) -> None:
+    gate = RiskGate([Breaks()], desk.state)
+    refusal = gate.approve(desk.order(BUY, 5))
+    assert refusal is not None
+    assert (refusal.by, refusal.reason) == ("broken", "check_failed")
+    assert refusal.detail == "ZeroDivisionError: no equity"
+    assert gate.halts() == ("broken", "the check failed: ZeroDivisionError: no equity")
+
+
+def test_cancels_always_pass(desk: Desk) -> None:
+    desk.stale.add(0)
+    gate = RiskGate([Breaks(), Says("no", "no", "stop")], desk.state)
+    gate.halts()
+    assert gate.approve(CancelOrder(order_id="t-1", instrument=0)) is None
+    assert gate.approve(CancelAll(order_id="", instrument=0)) is None
+    assert gate.refused == {}
+
+
+def reason(gate: RiskGate, request: AnyRequest) -> str | None:
+    refusal = gate.approve(request)
+    return None if refusal is None else refusal.reason
+
+
+def test_nothing_is_opened_on_a_stale_market_but_closing_passes(desk: Desk) -> None:
+    desk.hold(10)
+    desk.stale.add(0)
+    gate = RiskGate([], desk.state)
+    assert reason(gate, desk.order(BUY, 1)) == "stale_market"
+    assert reason(gate, desk.order(SELL, 10)) is None
+    assert reason(gate, desk.order(SELL, 11)) == "stale_market", "it would change sides"
+    assert reason(gate, desk.order(SELL, 11, reduce_only=True)) is None, "the venue sees to it"
+    assert reason(gate, desk.order(BUY, 1, instrument=1)) is None, "another market"
+    assert gate.refused == {"stale_market": 2}
+
+
+def test_a_halt_stays_and_lets_nothing_open(desk: Desk) -> None:
+    desk.hold(-10)
+    loss = Says("loss", None, "lost 5 of 4")
+    gate = RiskGate([Says("calm", None), loss], desk.state)
+    assert gate.halts() == ("loss", "lost 5 of 4")
+    loss.stop = None
+    assert gate.halts() == ("loss", "lost 5 of 4")
+    assert reason(gate, desk.order(SELL, 1)) == "halted"
+    assert reason(gate, desk.order(BUY, 10)) is None
+
+
+def test_without_a_halt_there_is_none(desk: Desk) -> None:
+    assert RiskGate([Says("calm", None)], desk.state).halts() is None
+
+
+def test_what_is_under_way_counts_in_closing(desk: Desk) -> None:
+    desk.hold(10)
+    desk.place(SELL, 7)
+    assert desk.state.closing(desk.order(SELL, 3))
+    assert not desk.state.closing(desk.order(SELL, 4)), "7 are being sold already"
+    assert not desk.state.closing(desk.order(BUY, 1))
+    assert desk.state.worst_position(0) == (3, 10)
+
+
+def test_reduce_only_means_nothing_on_spot(desk: Desk) -> None:
+    assert not desk.state.closing(desk.order(SELL, 1, instrument=1, reduce_only=True))
+
+
+def test_unknown_counts_where_it_is_worse(desk: Desk) -> None:
+    unknown = desk.place(BUY, 6)
+    desk.tell(unknown, Execution.UNANSWERED)
+    assert desk.state.worst_position(0) == (0, 6)
+    assert not desk.state.closing(desk.order(SELL, 1)), "it may not have been filled"
+
+
+def test_a_replacement_has_the_side_of_its_order_and_counts_beside_it(desk: Desk) -> None:
+    old = desk.place(SELL, 6)
+    desk.tell(old, Execution.NEW)
+    request = ReplaceOrder(order_id=old, instrument=0, new_order_id="n", quantity=5, price=600100)
+    assert desk.state.side(request) is SELL
+    assert (desk.state.lots(request), desk.state.price_ticks(request)) == (5, 600100)
+    assert desk.orders.request(request, 2) is None
+    assert desk.state.worst_position(0) == (-11, 0)
+
+
+def test_what_a_request_is_worth(desk: Desk) -> None:
+    state = desk.state
+    assert state.notional(desk.order(BUY, 10)) == 600
+    assert state.notional(desk.order(BUY, 10, type=OrderType.MARKET)) == 600
+    assert state.notional(desk.order(BUY, 10, instrument=2)) == 1000
+    desk.mids[0] = desk.mids[2] = None
+    assert state.notional(desk.order(BUY, 10, type=OrderType.MARKET)) is None
+    assert state.notional(desk.order(BUY, 10, instrument=2, type=OrderType.MARKET)) == 1000
+    stop = desk.order(BUY, 10, type=OrderType.STOP_LOSS, stop_price=610000)
+    assert state.price_ticks(stop) == 610000
+
+
+def test_an_order_by_quote_quantity_is_counted_in_lots_at_the_mid(desk: Desk) -> None:
+    request = desk.order(BUY, 0, type=OrderType.MARKET, quote_quantity=Decimal(1000))
+    assert desk.state.notional(request) == 1000
+    assert desk.state.lots(request) == 17  # 1 000 / 60, rounded up
+    desk.orders.request(request, 1)
+    assert desk.state.worst_position(0) == (0, 17)
+
+
+def test_approved_orders_count_toward_the_rate_for_a_time(desk: Desk) -> None:
+    gate = RiskGate([], desk.state)
+    assert desk.state.recent_orders(100) == 0
+    for now_ns in (10, 50, 120):
+        desk.state.now_ns = now_ns
+        gate.approve(desk.order(BUY, 1))
+    assert desk.state.recent_orders(100) == 2
+    assert desk.state.recent_orders(50) == 1
+    desk.state.now_ns = 500
+    assert desk.state.recent_orders(100) == 0
+
+
+def test_equity_its_peak_and_the_days_start(desk: Desk) -> None:
+    desk = Desk(capital="1000")
+    assert desk.state.equity == desk.state.day_start_equity == 1000
+    desk.hold(100)  # 0.1 at 60 000
+    for now_ns, mid, equity, peak, start in (
+        (5, 601000.0, 1010, 1010, 1000),
+        (DAY_NS - 1, 599000.0, 990, 1010, 1000),
+        (DAY_NS, 599500.0, 995, 1010, 995),
+        (DAY_NS + 5, 602000.0, 1020, 1020, 995),
+    ):
+        desk.mids[0] = mid
+        desk.state.revalue(now_ns)
+        state = desk.state
+        assert (state.equity, state.peak_equity, state.day_start_equity) == (equity, peak, start)
