@@ -75,6 +75,12 @@ if TYPE_CHECKING:
         Subscription as Subscription,
         Venue as Venue,
     )
+    from ida_core.report import (
+        FillRow as FillRow,
+        OrderRow as OrderRow,
+        Report as Report,
+        Samples as Samples,
+    )
     from ida_core.risk import RiskGate as RiskGate, RiskState as RiskState
 
 __version__ = "0.1.0"
@@ -103,6 +109,7 @@ _HOMES = {
         "API_LEVEL", "FeedPlugin", "NoConfig", "Notifier", "Plugin", "Recording", "ReportPanel",
         "Reporter", "RiskCheck", "Strategy", "Subscription", "Venue",
     ),
+    "report": ("FillRow", "OrderRow", "Report", "Samples"),
     "risk": ("RiskGate", "RiskState"),
 }
 _HOME_OF = {name: f"ida_core.{module}" for module, names in _HOMES.items() for name in names}

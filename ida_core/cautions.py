@@ -1,0 +1,76 @@
+"""What a reader of a report must be told before any figure, in sentences."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ida_core.fold import Fold
+
+MOST_NAMED = 5
+
+
+def cautions(fold: Fold, ledger: Mapping[str, Any], halts: Sequence[str]) -> list[str]:
+    """Return the warnings of a folded run, the gravest first.
+
+    Args:
+        ledger: the block ``ledger`` of the report's document.
+        halts: what risk said when it stopped the run.
+    """
+    end = fold.bounds.end
+    told = list(end.data.get("warnings", [])) if end else []
+    return [
+        *_broken(fold), *(f"Stopped by risk: {text}" for text in halts), *_money(fold, ledger),
+        *_orders(fold), *_markets(fold), *told,
+    ]  # fmt: skip
+
+
+def _broken(fold: Fold) -> Iterator[str]:
+    if fold.bounds.end is None:
+        yield (
+            "The run did not end in order: its journal has no end note. "
+            "All figures stand as of its last record."
+        )
+    if fold.damage:
+        yield f"The journal is damaged ({fold.damage}); what followed is not in this report."
+    for note in fold.notes:
+        if note.what == "plugin_failed":
+            yield f"Plugin {note.plugin} failed: {note.detail}"
+    yield from (f"Contradiction in the journal: {text}" for text in _some(fold.contradictions))
+
+
+def _money(fold: Fold, ledger: Mapping[str, Any]) -> Iterator[str]:
+    if ledger["balanced"] is False:
+        rows = ledger["assets"].items()
+        parts = [f"{row['residual']} {asset}" for asset, row in rows if row["residual"] != "0"]
+        yield f"The ledger does not balance: {', '.join(parts)} unexplained."
+    unvalued = ", ".join(sorted(fold.portfolio.unvalued()))
+    if unvalued:
+        yield f"No rate is known for {unvalued}: amounts in it are not part of the result."
+
+
+def _orders(fold: Fold) -> Iterator[str]:
+    unknown = fold.table.counters["unknown"]
+    if unknown:
+        yield f"{unknown} orders are UNKNOWN: sent, and never answered."
+    still_open = [order.order_id for order in fold.table.open()]
+    if still_open:
+        names = ", ".join(_some(still_open))
+        yield f"{len(still_open)} orders were still open at the end: {names}."
+
+
+def _markets(fold: Fold) -> Iterator[str]:
+    for instrument, market in zip(fold.instruments, fold.markets, strict=True):
+        name = instrument.name
+        if market.gaps:
+            yield f"{name}: {market.gaps} gaps in the book's updates, {market.resyncs} resyncs."
+        if not market.synced:
+            yield f"{name}: the book was not in step at the end; do not trust its figures."
+        if market.quotes_mismatched:
+            yield (
+                f"{name}: {market.quotes_mismatched} of {market.quotes_compared} quotes differed "
+                "from the rebuilt book."
+            )
+
+
+def _some(texts: Sequence[str]) -> list[str]:
+    more = len(texts) - MOST_NAMED
+    return [*texts[:MOST_NAMED], f"and {more} more"] if more > 0 else list(texts)

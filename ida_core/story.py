@@ -1,0 +1,277 @@
+"""The story of one order, in words: what ``ida why RUN ORDER`` prints."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+
+from ida_core.book import Market
+from ida_core.events import (
+    AnyRequest,
+    CancelAll,
+    CancelOrder,
+    Event,
+    Execution,
+    Note,
+    OrderStatus,
+    OrderUpdate,
+    PlaceOrder,
+    Refusal,
+    ReplaceOrder,
+)
+from ida_core.fold import MAX_PRICE
+from ida_core.journal import JournalReader
+from ida_core.model import Instrument, plain
+
+FILL_RULES = {
+    "TOOK": "it took resting liquidity",
+    "QUEUE_REACHED": "a trade at our price had used up the queue ahead",
+    "TRADED_THROUGH": "the market traded through our price",
+    "BOOK_CROSSED": "the other side's quotes reached our price",
+    "MATCHED": "it was hit by another order",
+}
+"""The rules by which the simulated exchange makes a fill (``OrderUpdate.reason``), in words."""
+
+END_RULES = {
+    "WOULD_TAKE": "it was post-only and would have taken liquidity",
+    "WOULD_TRIGGER": "it would have triggered at once",
+    "NO_LIQUIDITY": "the book had nothing more to give",
+    "IOC_REST": "what an immediate-or-cancel order does not fill at once ends",
+    "FOK_SHORT": "it could not be filled whole (fill-or-kill)",
+    "SELF_TRADE": "it would have traded with another order of ours",
+    "USER": "on request",
+}
+"""Why the simulated exchange ended or refused an order, in words."""
+
+Line = tuple[int, str]
+
+
+def tell_order(folder: Path, start: Note, order_id: str) -> list[Line]:
+    """Return (local time in ns, sentence), oldest first; empty for an order nobody asked for."""
+    story = Story(start, order_id)
+    with JournalReader(folder) as reader:
+        for event in reader.scan(("request", "report", "refusal"), story.markets):
+            story.hear(event)
+    return story.lines
+
+
+class Story:
+    """Hears a run's events and keeps what concerns one order."""
+
+    def __init__(self, start: Note, order_id: str) -> None:
+        self.lines: list[Line] = []
+        self.instruments = [
+            msgspec.convert(one, Instrument, strict=False) for one in start.data["instruments"]
+        ]
+        self.markets = [Market(chain, MAX_PRICE) for chain in start.data["chains"]]
+        self._order_id = order_id
+        self._checks = ", ".join(start.data.get("risk", []))
+        self._mode = start.data.get("mode", "SIM")
+        self._asked_ns = 0
+        self._quantity = 0
+        self._strategy = ""
+        self._instrument = -1
+        self._open = False
+        self._tellers: Mapping[type[Event], Callable[..., str | None]] = {
+            PlaceOrder: self._place,
+            ReplaceOrder: self._replace,
+            CancelOrder: self._cancel,
+            CancelAll: self._cancel_all,
+            OrderUpdate: self._update,
+            Refusal: self._refusal,
+        }
+
+    def hear(self, event: Event) -> None:
+        teller = self._tellers.get(type(event))
+        text = teller(event) if teller else None
+        if text:
+            self.lines.append((event.ts_local_ns, text))
+
+    # --- requests ---------------------------------------------------------------------------------
+
+    def _place(self, request: PlaceOrder) -> str | None:
+        if request.order_id != self._order_id:
+            return None
+        self._take(request, request.quantity)
+        note = f" ({request.note})" if request.note else ""
+        return (
+            f"{request.strategy or 'somebody'} asked to {self._wanted(request)}{note}; "
+            f"{self._market()}; {self._passed()}, sent"
+        )
+
+    def _take(self, request: AnyRequest, quantity: int) -> None:
+        self._asked_ns, self._quantity = request.ts_local_ns, quantity
+        self._strategy, self._instrument, self._open = request.strategy, request.instrument, True
+
+    def _passed(self) -> str:
+        return (
+            f"passed the risk checks {self._checks}"
+            if self._checks
+            else "there were no risk checks"
+        )
+
+    def _wanted(self, request: PlaceOrder) -> str:
+        one = self.instruments[request.instrument]
+        amount = (
+            self._lots(request.quantity)
+            if request.quantity
+            else f"for {request.quote_quantity} {one.quote}"
+        )
+        words = [
+            request.side.value.lower(),
+            amount,
+            one.name,
+            request.type.value,
+            request.tif.value,
+        ]
+        if request.price is not None:
+            words.append(f"at {self._price(request.price)}")
+        if request.stop_price is not None:
+            words.append(f"when the market reaches {self._price(request.stop_price)}")
+        return " ".join(words) + (", reduce-only" if request.reduce_only else "")
+
+    def _replace(self, request: ReplaceOrder) -> str | None:
+        if request.new_order_id == self._order_id:
+            self._take(request, request.quantity)
+            return (
+                f"asked for in place of {request.order_id}: {self._lots(request.quantity)} at "
+                f"{self._price(request.price)}; {self._market()}; {self._passed()}, sent"
+            )
+        if request.order_id != self._order_id:
+            return None
+        self._asked_ns = request.ts_local_ns
+        return (
+            f"to be replaced by {request.new_order_id}: {self._lots(request.quantity)} at "
+            f"{self._price(request.price)}; {self._market()}"
+        )
+
+    def _cancel(self, request: CancelOrder) -> str | None:
+        if request.order_id != self._order_id:
+            return None
+        self._asked_ns = request.ts_local_ns
+        return f"cancel sent; {self._market()}"
+
+    def _cancel_all(self, request: CancelAll) -> str | None:
+        reached = request.instrument in (-1, self._instrument) and request.strategy in (
+            "",
+            self._strategy,
+        )
+        if not self._open or not reached:
+            return None
+        self._asked_ns = request.ts_local_ns
+        return f"cancel of all orders sent; {self._market()}"
+
+    def _refusal(self, refusal: Refusal) -> str | None:
+        request = refusal.request
+        if self._order_id not in (request.order_id, getattr(request, "new_order_id", None)):
+            return None
+        no = f"refused by {refusal.by} ({refusal.reason}): {refusal.detail}; not sent"
+        if isinstance(request, PlaceOrder):
+            self._instrument = request.instrument
+            return f"asked to {self._wanted(request)}; {no}"
+        return f"a request on it was {no}"
+
+    # --- what the exchange said -------------------------------------------------------------------
+
+    def _update(self, update: OrderUpdate) -> str | None:
+        if update.order_id != self._order_id:
+            return None
+        self._instrument = update.instrument
+        text = self._fill(update) if update.execution is Execution.TRADE else self._word(update)
+        self._open = update.leaves > 0 or update.status in (
+            OrderStatus.NEW,
+            OrderStatus.PARTIALLY_FILLED,
+        )
+        return text
+
+    def _fill(self, update: OrderUpdate) -> str:
+        rule = FILL_RULES.get(update.reason, update.reason)
+        why = f", because {rule}" if rule else ""
+        role = "maker" if update.maker else "taker"
+        fee = f"; fee {plain(update.fee)} {update.fee_asset}" if update.fee else "; no fee"
+        whole = self._lots(update.order_quantity or self._quantity)
+        return (
+            f"filled {self._lots(update.quantity)} at {self._price(update.price)} "
+            f"as {role}{why}{fee}; "
+            f"{self._lots(update.cumulative)} of {whole} filled so far; trade {update.trade_id}, "
+            f"{self._late(update)}; {self._market()}"
+        )
+
+    def _word(self, update: OrderUpdate) -> str:
+        reason = END_RULES.get(update.reason, update.reason)
+        because = f": {reason}" if reason else ""
+        if update.code:
+            because += f" (code {update.code})"
+        told: Callable[[OrderUpdate], str] = {
+            Execution.NEW: self._accepted,
+            Execution.CANCELED: lambda u: f"canceled{because}; {self._rest(u)}",
+            Execution.EXPIRED: lambda u: f"expired{because}; {self._rest(u)}",
+            Execution.REJECTED: lambda u: f"rejected{because}",
+            Execution.UNANSWERED: lambda u: f"no answer in time{because}: its outcome is unknown",
+            Execution.CANCEL_REJECTED: lambda u: f"the cancel was rejected{because}",
+            Execution.REPLACE_REJECTED: lambda u: f"the replacement was rejected{because}",
+            Execution.TRIGGERED: lambda u: f"triggered: the market reached its stop price{because}",
+            Execution.REPLACED: lambda u: f"replaced{because}; {self._rest(u)}",
+            Execution.TRADE_PREVENTION: lambda u: (
+                f"ended by self-trade prevention{because}; {self._rest(u)}"
+            ),
+        }.get(
+            update.execution,
+            lambda u: f"the exchange says it is {u.status.value}{because}; {self._rest(u)}",
+        )
+        return f"{told(update)}; {self._after(update)}"
+
+    def _accepted(self, update: OrderUpdate) -> str:
+        name = f" as exchange order {update.venue_order_id}" if update.venue_order_id else ""
+        queue = (
+            f"; {self._lots(update.ahead)} ahead of it in the queue" if update.ahead >= 0 else ""
+        )
+        return f"accepted{name}{queue}"
+
+    def _rest(self, update: OrderUpdate) -> str:
+        whole = self._lots(update.order_quantity or self._quantity)
+        return f"{self._lots(update.cumulative)} of {whole} were filled"
+
+    # --- words ------------------------------------------------------------------------------------
+
+    def _after(self, update: OrderUpdate) -> str:
+        if not self._asked_ns:
+            return self._late(update)
+        waited = _milliseconds(update.ts_local_ns - self._asked_ns)
+        return f"known {waited} after the request, {self._late(update)}"
+
+    def _late(self, update: OrderUpdate) -> str:
+        if not update.ts_venue_ns:
+            return "the exchange gave no time"
+        return (
+            f"{_milliseconds(update.ts_local_ns - update.ts_venue_ns)} after the exchange's stamp"
+        )
+
+    def _one(self) -> Instrument:
+        return self.instruments[max(0, self._instrument)]
+
+    def _price(self, ticks: int) -> str:
+        return plain(self._one().price(ticks))
+
+    def _lots(self, lots: int) -> str:
+        return plain(self._one().quantity(lots))
+
+    def _market(self) -> str:
+        """The market as it stood for us then."""
+        market = self.markets[max(0, self._instrument)]
+        book = market.book
+        if not market.synced or book.bid is None or book.ask is None:
+            return "there was no book in step"
+        told = (
+            f"the market: {self._lots(book.bid_quantity)} bid at {self._price(book.bid)}, "
+            f"{self._lots(book.ask_quantity)} offered at {self._price(book.ask)}"
+        )
+        if market.last_price is not None:
+            last = self._lots(market.last_quantity), self._price(market.last_price)
+            told += f", last trade {last[0]} at {last[1]}"
+        return told
+
+
+def _milliseconds(ns: int) -> str:
+    return f"{plain(Decimal(ns) / 1_000_000)} ms"
