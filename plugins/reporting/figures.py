@@ -1,0 +1,151 @@
+"""How figures are put into words for people: the same on the terminal and in the HTML report."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+ENOUGH_S = 30 * 86_400
+"""Below a month, an annualised figure is more extrapolation than measurement."""
+
+NONE = "\N{EN DASH}"
+MINUS = "\N{MINUS SIGN}"
+
+
+def money(value: str | Decimal | None, *, signed: bool = False) -> str:
+    """Grouped, with at least two decimals and, below 1, enough of them for four digits.
+
+    >>> money("1234.5"), money("-0.00012345"), money("12", signed=True), money(None)
+    ('1,234.50', '−0.0001234', '+12.00', '–')
+    """
+    if value is None:
+        return NONE
+    amount = Decimal(value)
+    decimals = 2 if not amount or abs(amount) >= 1 else min(8, 3 - amount.adjusted())
+    text = f"{abs(amount):,.{decimals}f}"
+    return _sign(amount, text, signed) + text
+
+
+def _sign(value: Decimal, text: str, signed: bool) -> str:
+    if not text.strip("0.,"):
+        return ""
+    return MINUS if value < 0 else "+" if signed else ""
+
+
+def exact(value: str | None) -> str:
+    """A decimal as it stands, grouped: nothing is rounded.
+
+    >>> exact("-61800.2"), exact(None)
+    ('−61,800.2', '–')
+    """
+    if value is None:
+        return NONE
+    try:
+        return f"{Decimal(value):,f}".replace("-", MINUS)
+    except InvalidOperation:
+        return value
+
+
+def ratio(value: float | None, decimals: int = 2) -> str:
+    """
+    >>> ratio(-1234.567), ratio(None)
+    ('−1,234.57', '–')
+    """
+    return NONE if value is None else f"{value:,.{decimals}f}".replace("-", MINUS)
+
+
+def percent(value: float | None, decimals: int = 1) -> str:
+    """
+    >>> percent(0.273), percent(0.000123, 3)
+    ('27.3 %', '0.012 %')
+    """
+    return NONE if value is None else ratio(value * 100, decimals) + " %"
+
+
+def count(value: int | None) -> str:
+    return NONE if value is None else f"{value:,}"
+
+
+def span(seconds: float) -> str:
+    """
+    >>> span(345.2), span(93784), span(0.25)
+    ('5 min 45 s', '1 d 2 h 3 min', '0.25 s')
+    """
+    if seconds < 10:
+        return f"{seconds:.3g} s"
+    parts, rest = [], round(seconds)
+    for name, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        if rest >= size:
+            parts.append(f"{rest // size} {name}")
+            rest %= size
+    return " ".join(parts[:3])
+
+
+def micros(value: float | None) -> str:
+    """A time in µs, in the unit that suits it.
+
+    >>> micros(0.45), micros(1500), micros(2_000_000)
+    ('0.45 µs', '1.5 ms', '2 s')
+    """
+    if value is None:
+        return NONE
+    for name, size in (("s", 1e6), ("ms", 1e3)):
+        if value >= size:
+            return f"{value / size:.3g} {name}"
+    return f"{value:.3g} µs"
+
+
+def moment(ts_ns: int) -> str:
+    """UTC to the millisecond; nothing for 0."""
+    if not ts_ns:
+        return NONE
+    return datetime.fromtimestamp(ts_ns // 1_000_000 / 1e3, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
+def sharpe(performance: Mapping[str, Any]) -> str:
+    """The ratio never without its standard error."""
+    if performance["sharpe"] is None:
+        return NONE
+    decimals = 2 if abs(performance["sharpe"]) < 100 else 0
+    value = ratio(performance["sharpe"], decimals)
+    return f"{value} ± {ratio(performance['sharpe_stderr'], decimals)}"
+
+
+def mode_words(mode: str) -> str:
+    """What a mode means, so that nobody has to guess."""
+    return {
+        "SIM": "simulated exchange: no order left this machine, no money was at stake",
+        "TESTNET": "the exchange's test network: real connections, play money",
+        "DEMO": "the exchange's demo trading: real connections, play money",
+        "LIVE": "real orders, real money",
+    }.get(mode, mode)
+
+
+def doubt(document: Mapping[str, Any]) -> str:
+    """What the Sharpe ratio's standard error and the run's length mean, in words."""
+    performance, span_s = document["performance"], document["run"]["span_s"]
+    value, error = performance["sharpe"], performance["sharpe_stderr"]
+    if value is None or not error:
+        return "Too short a run, or too still, to speak of a Sharpe ratio."
+    away = ratio(abs(value) / error, 1)
+    if abs(value) < 2 * error:
+        text = f"The Sharpe ratio lies {away} standard errors from 0: that can be luck."
+    else:
+        text = f"The Sharpe ratio lies {away} standard errors from 0."
+    if span_s < ENOUGH_S:
+        text += f" It is a year's ratio, told from {span(span_s)}: take it for its sign."
+    return text
+
+
+def fees(amounts: Mapping[str, str]) -> str:
+    """Fees in the assets they were taken in."""
+    return ", ".join(f"{exact(amount)} {asset}" for asset, amount in amounts.items()) or "none charged"
+
+
+def ledger(block: Mapping[str, Any]) -> tuple[str, str]:
+    """A word and what it means."""
+    if block["balanced"] is None:
+        return "not checked", "the run did not end in order"
+    if block["balanced"]:
+        return "balances", f"start + fills {MINUS} fees = end"
+    return "DOES NOT BALANCE", "see the warnings"
