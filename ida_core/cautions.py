@@ -25,10 +25,7 @@ def cautions(fold: Fold, ledger: Mapping[str, Any], halts: Sequence[str]) -> lis
 
 def _broken(fold: Fold) -> Iterator[str]:
     if fold.bounds.end is None:
-        yield (
-            "The run did not end in order: its journal has no end note. "
-            "All figures stand as of its last record."
-        )
+        yield ("The run did not end in order: its journal has no end note. All figures stand as of its last record.")
     if fold.damage:
         yield f"The journal is damaged ({fold.damage}); what followed is not in this report."
     for note in fold.notes:
@@ -50,25 +47,30 @@ def _money(fold: Fold, ledger: Mapping[str, Any]) -> Iterator[str]:
 def _orders(fold: Fold) -> Iterator[str]:
     unknown = fold.table.counters["unknown"]
     if unknown:
-        yield f"{unknown} orders are UNKNOWN: sent, and never answered."
+        yield f"{_count(unknown, 'order is', 'orders are')} UNKNOWN: sent, and never answered."
     still_open = [order.order_id for order in fold.table.open()]
     if still_open:
         names = ", ".join(_some(still_open))
-        yield f"{len(still_open)} orders were still open at the end: {names}."
+        number = _count(len(still_open), "order was", "orders were")
+        yield f"{number} still open at the end: {names}."
 
 
 def _markets(fold: Fold) -> Iterator[str]:
     for instrument, market in zip(fold.instruments, fold.markets, strict=True):
         name = instrument.name
         if market.gaps:
-            yield f"{name}: {market.gaps} gaps in the book's updates, {market.resyncs} resyncs."
+            gaps, resyncs = _count(market.gaps, "gap"), _count(market.resyncs, "resync")
+            yield f"{name}: {gaps} in the book's updates, {resyncs}."
         if not market.synced:
             yield f"{name}: the book was not in step at the end; do not trust its figures."
         if market.quotes_mismatched:
             yield (
-                f"{name}: {market.quotes_mismatched} of {market.quotes_compared} quotes differed "
-                "from the rebuilt book."
+                f"{name}: {market.quotes_mismatched} of {market.quotes_compared} quotes differed from the rebuilt book."
             )
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def _some(texts: Sequence[str]) -> list[str]:

@@ -166,7 +166,8 @@ class Fold:
                 self._read_to(reader, due)
                 self._sample(due, regular=due % self.samples.statistics_ns == 0)
                 due += step
-            self._read_to(reader, NEVER)
+            self._read_to(reader, end)
+            self._take(reader, NEVER)
             self._sample(end)
             self.damage = reader.damage
         for market in self.markets:
@@ -233,9 +234,7 @@ class Fold:
         self.fees[asset] = self.fees.get(asset, ZERO) + update.fee
         value = account.value(instrument.quantity(update.quantity), instrument.price(update.price))
         for which, after_s in enumerate(MARKOUTS_S):
-            heapq.heappush(
-                self._pending, (update.ts_local_ns + after_s * NS, len(self.fills), which)
-            )
+            heapq.heappush(self._pending, (update.ts_local_ns + after_s * NS, len(self.fills), which))
         self.fills.append(
             FillRow(
                 ts_local_ns=update.ts_local_ns,
@@ -283,9 +282,7 @@ class Fold:
             mid = self._mids[index]
             unrealized = account.unrealized(account.last_price if mid is None else mid)
             asset = account.instrument.settle
-            for k, amount in enumerate(
-                (account.realized, unrealized, account.funding, account.fees)
-            ):
+            for k, amount in enumerate((account.realized, unrealized, account.funding, account.fees)):
                 if amount:
                     parts[k] = MONEY.add(parts[k], self.in_currency(amount, asset))
         return Result(*parts)
