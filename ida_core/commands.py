@@ -173,6 +173,7 @@ def replay(run_dir: Path, given: Given, as_json: bool) -> int:
 def report(run_dir: Path, given: Given, as_json: bool) -> int:
     found = _load_report(run_dir)
     plugins = _plugins(given)
+    found.panels = [panel() for panel in plugins.panels.values()]
     names = given["reports"] or load(run_dir / "run.toml", environment={}).settings.run.reports
     folder = given["out"] or run_dir / "report"
     folder.mkdir(parents=True, exist_ok=True)
