@@ -14,7 +14,7 @@ CSRC = Path(__file__).resolve().parent
 MODULE = "ida_core._core"
 
 #: Headers that serve other C files alone; all others are offered to Python.
-INTERNAL = ("binance_message",)
+INTERNAL = ("binance_message", "fill", "map", "orders", "recorded", "stops", "taker")
 
 
 def cdef(header: Path) -> str:
@@ -61,7 +61,8 @@ def _use_extension() -> None:
         depends=sorted(f"csrc/{p.name}" for p in CSRC.glob("*.h")),
         define_macros=[("Py_LIMITED_API", "0x030B0000"), ("_GNU_SOURCE", "1")],
         extra_compile_args=[
-            "-std=c11", "-O3", "-Wall", "-Wextra", "-Wno-unused-parameter", "-fno-strict-aliasing", "-pthread",
+            "-std=c11", "-O3", "-Wall", "-Wextra", "-Wno-unused-parameter", "-fno-strict-aliasing",
+            "-ffp-contract=off", "-pthread",
         ],
         extra_link_args=["-pthread"],
         py_limited_api=True,

@@ -11,9 +11,14 @@
  *  - A recorded trade at our price first uses up the queue ahead, then fills us, oldest first, by what is left
  *    of it; a trade through our price fills us by its quantity; the same quantity never fills two orders.
  *  - A recorded book whose other side reaches our price fills us by the quantity it shows at or through it.
+ * Reports of one placement: NEW (or REJECTED, alone), then its trades and preventions in order, of each the maker's
+ * report before the taker's, then EXPIRED if a rest is not to stay. Stops that a trade has set free are started
+ * when the order under way is done, in the order in which they were set free: TRIGGERED, then as above; of one
+ * price move first those that it met first, then the older ones.
  * One thread. Nothing allocates after ida_match_new; a full pool is IDA_FULL and the order is not placed. */
 #ifndef IDA_MATCH_H
 #define IDA_MATCH_H
+#include "ahead.h"
 #include "book.h"
 
 enum ida_order_type {
@@ -47,13 +52,6 @@ enum ida_reason {
     IDA_R_USER = 12            /* canceled on request */
 };
 
-/* How the recorded quantity ahead of a resting order shrinks (hftbacktest's documentation names the families). */
-enum ida_queue_model {
-    IDA_QUEUE_RISK_AVERSE = 0, /* only trades advance us; a shrinking level never does, except that the queue
-                                  ahead is never more than the level */
-    IDA_QUEUE_POWER = 1,       /* prob(front, back) = f(back) / (f(back) + f(front)), f(x) = x^n */
-    IDA_QUEUE_LOG = 2          /* the same with f(x) = log(1 + x) */
-};
 
 typedef struct ida_new_order {
     uint64_t order_id;     /* chosen by the caller, > 0, unique among open orders */
@@ -61,21 +59,23 @@ typedef struct ida_new_order {
     uint8_t side, type, tif, stp;
     int64_t price;         /* ticks; ignored for MARKET, STOP_LOSS, TAKE_PROFIT */
     int64_t quantity;      /* lots; 0 for MARKET by notional */
-    int64_t notional;      /* ticks x lots to spend, for MARKET with quantity 0: whole lots as far as it reaches */
+    int64_t notional;      /* ticks x lots to spend, for MARKET with quantity 0: whole lots as far as it reaches.
+                              FILLED once the rest buys no lot at the last price, EXPIRED if the book ends first */
     int64_t stop_price;    /* ticks; stops only */
 } ida_new_order;
 
 typedef struct ida_report {
     uint64_t order_id;
     uint64_t trade_id;        /* of this instrument, > 0, increasing; 0 unless execution is TRADE */
-    uint64_t counter_order;   /* the other order, 0 if it was recorded liquidity */
+    uint64_t counter_order;   /* the other order, of a trade or a prevention; 0 if it was recorded liquidity */
     int64_t ts_venue_ns;
     int64_t price;            /* of this trade, else of the order */
-    int64_t quantity;         /* of this trade, else 0 */
+    int64_t quantity;         /* of this trade; of TRADE_PREVENTION the lots this order lost; else 0 */
     int64_t cumulative;       /* lots filled so far */
-    int64_t leaves;           /* lots still open; 0 when the order has ended */
-    int64_t order_quantity;   /* as it stands after amendments */
-    int64_t ahead;            /* recorded lots ahead in the queue after this report; -1 where it has no meaning */
+    int64_t leaves;           /* lots still open; 0 when the order has ended, and for MARKET by notional */
+    int64_t order_quantity;   /* as it stands after amendments; of MARKET by notional the lots filled so far */
+    int64_t ahead;            /* recorded lots ahead in the queue after this report (of an order that is still
+                                 taking: where its rest will stand); -1 where it has no meaning */
     uint32_t account;
     uint8_t side, execution, status, reason;
     uint8_t maker;            /* of a trade: 1 if this order was resting */
@@ -92,19 +92,21 @@ ida_match *ida_match_new(ida_book *outside, int64_t max_price, size_t orders, si
 void ida_match_free(ida_match *m);
 /* now: the exchange's time, stamped on reports. Every call that changes something appends reports in order.
  * place: IDA_OK even when the outcome is a REJECTED or EXPIRED report. IDA_DUPLICATE: the id is open.
- * IDA_BAD: a field out of range. IDA_FULL: no room for the order or its reports; nothing happened. */
+ * IDA_BAD: a field out of range (fields that its type does not use are not looked at; quantities go up to
+ * INT64_MAX / (orders + 1)). IDA_FULL: no room for the order or its reports; nothing happened. */
 ida_status ida_match_place(ida_match *m, const ida_new_order *order, int64_t now);
-/* IDA_UNKNOWN: not open. */
+/* IDA_UNKNOWN: not open. IDA_FULL: no room for the report. */
 ida_status ida_match_cancel(ida_match *m, uint64_t order_id, int64_t now);
-/* All open orders of the account, oldest first; how many. */
+/* All open orders of the account, oldest first, as far as there is room for reports; how many. */
 size_t ida_match_cancel_all(ida_match *m, uint32_t account, int64_t now);
 /* Lowers the quantity and keeps the place in the queue. IDA_BAD: not filled (and prevented) < quantity < the
  * current one. */
 ida_status ida_match_amend(ida_match *m, uint64_t order_id, int64_t quantity, int64_t now);
-/* The recording moves on. depth: a diff or snapshot judged fit to apply (applied to `outside` here).
- * IDA_RANGE, IDA_FULL as ida_book_apply. */
+/* The recording moves on. IDA_FULL before anything has happened if there is no room for reports; IDA_STATE in a
+ * whole market. depth: a diff or snapshot judged fit to apply (applied to `outside` here). IDA_RANGE, IDA_FULL as
+ * ida_book_apply. */
 ida_status ida_match_depth(ida_match *m, const ida_depth *depth, int64_t now);
-/* Off-book trades are passed over. */
+/* Off-book trades are passed over. IDA_BAD: price or quantity not above 0; nothing happened. */
 ida_status ida_match_trade(ida_match *m, const ida_trade *trade, int64_t now);
 
 /* Reports not yet read, oldest first; valid until the next call that changes something. */
@@ -117,7 +119,8 @@ size_t ida_match_open(const ida_match *m, uint32_t account);
 /* 1 and the order as it stands (leaves, ahead) in *out as a report, or 0 if it is not open. */
 int ida_match_order(const ida_match *m, uint64_t order_id, ida_report *out);
 /* Whole market: levels changed since the last call, each once, with their present quantity, as a diff without
- * ids and times: bids first. Returns the levels written; those beyond `most` stay for the next call. */
+ * ids and times: bids first. Returns the levels written; those beyond `most` stay for the next call. Who reads
+ * after each call misses nothing; of an unread market the oldest changes and trades are forgotten in the end. */
 size_t ida_match_changes(ida_match *m, ida_level *levels, size_t most, uint32_t *bids, uint32_t *asks);
 /* Whole market: trades since the last call (price, quantity, aggressor's side in `flags`), oldest first. */
 typedef struct ida_print { int64_t ts_venue_ns; int64_t trade_id; int64_t price; int64_t quantity; uint32_t buyer_is_maker; uint32_t pad; } ida_print;

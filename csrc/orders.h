@@ -1,0 +1,64 @@
+/* orders.h - the open orders of one instrument: by id, by age, and those that rest by price and time, with the L2
+ * book they add up to. It keeps them; match.h decides. Nothing allocates after ida_orders_new. One thread. */
+#ifndef IDA_ORDERS_H
+#define IDA_ORDERS_H
+#include "ahead.h"
+#include "book.h"
+
+typedef struct ida_order {
+    uint64_t order_id;
+    uint64_t age;        /* 1, 2, ... in order of placement */
+    uint32_t account;
+    uint8_t side, type, tif, stp, status;
+    uint8_t by_notional; /* MARKET that spends `notional` */
+    int64_t price;
+    int64_t stop_price;
+    int64_t quantity;    /* as it stands after amendments */
+    int64_t filled;
+    int64_t leaves;
+    int64_t notional;    /* still to be spent */
+    ida_ahead ahead;
+    struct ida_order *earlier, *later;  /* at its price, while it rests; else free for its keeper */
+    struct ida_order *older, *younger;  /* all, in order of placement */
+    struct ida_price *place;            /* NULL: it does not rest */
+    size_t heap_index;                  /* 1-based place among the stops; 0: not one of them */
+} ida_order;
+
+/* The orders that rest at one price of one side, oldest first. */
+typedef struct ida_price {
+    int64_t price;
+    int64_t quantity; /* lots, all of them together */
+    int64_t recorded; /* the recorded level's lots as last shown; the matching engine's to use */
+    ida_order *oldest, *youngest;
+    struct ida_price *next_changed, *previous_changed;
+    int side;
+    int is_changed;
+} ida_price;
+
+typedef struct ida_orders ida_orders;
+/* most: how many can be open at once. split: orders of accounts below and from it on are listed apart by age.
+ * track: keep the changed prices for ida_orders_changes. NULL if memory is short or an argument is 0. */
+ida_orders *ida_orders_new(size_t most, int64_t max_price, uint32_t split, int track);
+void ida_orders_free(ida_orders *o);
+size_t ida_orders_count(const ida_orders *o);
+/* The displayed liquidity, aggregated by price. */
+const ida_book *ida_orders_book(const ida_orders *o);
+/* A new open order that does not rest, zeroed but for id, account and age; NULL when all are in use. */
+ida_order *ida_orders_add(ida_orders *o, uint64_t order_id, uint32_t account);
+ida_order *ida_orders_find(const ida_orders *o, uint64_t order_id);
+/* At the end of the queue of its side and price (0 .. max_price). Returns 1 if no order was there before. */
+int ida_orders_rest(ida_orders *o, ida_order *order);
+/* Takes lots off its leaves, at its place. */
+void ida_orders_reduce(ida_orders *o, ida_order *order, int64_t lots);
+/* It has ended; it is gone when this returns. Returns 1 if it was the last one of its price. */
+int ida_orders_remove(ida_orders *o, ida_order *order);
+/* NULL if no order rests there. */
+ida_price *ida_orders_at(const ida_orders *o, int side, int64_t price);
+/* The oldest open order on the account's side of the split; go on by `younger`. */
+ida_order *ida_orders_oldest(const ida_orders *o, uint32_t account);
+/* Prices of a side that changed since they were last handed out, each once with its present quantity, in order of
+ * their first change; at most `most`, how many. What nobody reads is kept for as many prices as orders can be
+ * open, and forgotten from the oldest on beyond that. */
+size_t ida_orders_changes(ida_orders *o, int side, ida_level *levels, size_t most);
+
+#endif
