@@ -41,7 +41,7 @@ class Plugin:
     Config: ClassVar[type[msgspec.Struct]] = NoConfig
 
     def __init__(self, config: Any = None) -> None:
-        self.config = config if config is not None else self.Config()
+        self.config: Any = config if config is not None else self.Config()
 
 
 class Strategy(Plugin):

@@ -112,6 +112,10 @@ class RiskState:
                 buy, sell = (buy + lots, sell) if order.side is Side.BUY else (buy, sell + lots)
         return held - sell, held + buy
 
+    def open_orders(self, instrument: int) -> int:
+        """How many orders may be live on it, pending and ``UNKNOWN`` ones counted."""
+        return len(self.orders.open_view(None, instrument))
+
     def closing(self, request: AnyRequest) -> bool:
         """Whether the position cannot become larger or change sides by it, even if everything open
         fills. The venue sees to that for ``reduce_only`` on a perpetual; on spot the flag means

@@ -1,0 +1,31 @@
+"""Refuses to send more orders than so many in a time: a strategy gone wild is stopped at once."""
+
+import msgspec
+
+from ida_core import AnyRequest, CancelAll, CancelOrder, RiskCheck, RiskState
+
+
+class OrderRate(RiskCheck):
+    name = "order_rate"
+
+    class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+        """
+        Args:
+            limit: orders and replacements within the window, over all instruments. Cancels are
+                free.
+            window_s: the window's length; it slides.
+        """
+
+        limit: int | None = 300
+        window_s: float = 10.0
+
+    config: Config
+
+    def check(self, request: AnyRequest, state: RiskState) -> str | None:
+        limit = self.config.limit
+        if limit is None or isinstance(request, CancelOrder | CancelAll):
+            return None
+        count = state.recent_orders(round(self.config.window_s * 1e9))
+        if count < limit:
+            return None
+        return f"{count} orders in {self.config.window_s:g} s, the limit is {limit}"
