@@ -152,6 +152,21 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
             return lots * self.lot_size * self.multiplier
         return ticks * self.tick_size * (lots * self.lot_size) * self.multiplier
 
+    def lots_worth(self, value: Decimal, ticks: Decimal | float) -> int:
+        """Whole lots worth at most ``value`` quote units at the price of ``ticks``, but no fewer than
+        the smallest order that the filters allow.
+
+        >>> btc = Instrument(symbol="BTCUSDT", base="BTC", quote="USDT",
+        ...                  tick_size=Decimal("0.01"), lot_size=Decimal("0.00001"))
+        >>> btc.quantity(btc.lots_worth(Decimal(1000), btc.ticks(Decimal(60000))))
+        Decimal('0.01666')
+        """
+        inverse = self.kind is InstrumentKind.INVERSE
+        one = self.notional(1, 1) * (1 if inverse else _decimal(ticks))
+        least_value = self.filters.min_notional or Decimal(0)
+        least = max((self.filters.min_quantity or 0) / self.lot_size, least_value / one, Decimal(1))
+        return max(int(least.to_integral_value(ROUND_CEILING)), int(value / one))
+
 
 def _decimal(value: Decimal | float) -> Decimal:
     return value if isinstance(value, Decimal) else Decimal(repr(value))

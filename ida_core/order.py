@@ -27,8 +27,13 @@ CLOSED = frozenset(
         OrderStatus.EXPIRED_IN_MATCH,
     }
 )
-PENDING = frozenset(
-    {OrderStatus.PENDING_NEW, OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE}
+WAITING = frozenset(
+    {
+        OrderStatus.PENDING_NEW,
+        OrderStatus.PENDING_CANCEL,
+        OrderStatus.PENDING_REPLACE,
+        OrderStatus.UNKNOWN,
+    }
 )
 #: Reports that do not prove that the venue has the order.
 NO_PROOF = frozenset(
@@ -94,8 +99,8 @@ class Order(msgspec.Struct, kw_only=True, eq=False):
 
     @property
     def is_pending(self) -> bool:
-        """A request of ours is on its way: there is no point in sending another."""
-        return self.status in PENDING
+        """A request of ours has no answer yet: no time for another, except to cancel in need."""
+        return self.status in WAITING
 
     @property
     def leaves(self) -> int:

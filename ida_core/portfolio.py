@@ -97,10 +97,10 @@ class Position(msgspec.Struct, eq=False):
 
     def _close(self, closed: Decimal, price: Decimal) -> Decimal:
         held = _abs(self.quantity)
-        portion = _div(_mul(self.cost, closed), held)
+        portion = self.cost if closed == held else _div(_mul(self.cost, closed), held)
         gain = self._gain(self.quantity, self.value(closed, price), portion)
         self.realized = _add(self.realized, gain)
-        self.cost = ZERO if closed == held else _sub(self.cost, portion)
+        self.cost = _sub(self.cost, portion)
         long = self.quantity > 0
         self.quantity = _sub(self.quantity, closed) if long else _add(self.quantity, closed)
         return gain

@@ -1,0 +1,122 @@
+"""A grid of resting orders around the mid, leaning against what is held.
+
+Every ``interval_ms``, in ticks::
+
+    reservation = mid - skew_ticks × position / quantity
+    bid = floor(min(reservation - half_spread, best bid) / gap) × gap
+    ask = ceil(max(reservation + half_spread, best ask) / gap) × gap
+
+The grid is ``quotes`` prices from ``bid`` down and from ``ask`` up, ``gap`` apart. Open orders whose
+price is not in it are cancelled, prices without an order get one, which never takes. Nothing is
+bought at ``max_position`` or above, nothing sold at ``-max_position`` or below. An order whose
+cancel is on its way still holds its price.
+
+The rules are those of hftbacktest's published example "High-Frequency Grid Trading with Skewing",
+with the skew per ``quantity`` held, so that the two can be compared.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+from msgspec import Meta
+
+from ida_core import MarketState, Side, Strategy, Timer
+
+if TYPE_CHECKING:
+    from ida_core.engine import Context
+
+DEFAULT_VALUE = Decimal(1000)
+
+
+class Grid(Strategy):
+    name = "grid"
+
+    class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+        """
+        Args:
+            quotes: prices a side.
+            gap_ticks: from one price of the grid to the next; all are multiples of it.
+            half_spread_ticks: from the reservation price to the first; as ``gap_ticks`` if not set.
+            skew_ticks: by how much the grid moves down for each ``quantity`` held long.
+            quantity: of each order, in base units (contracts for inverse); worth about 1000 quote
+                units if not set.
+            max_position: from where on nothing is added; ``quotes`` × ``quantity`` if not set.
+            interval_ms: time from one look to the next.
+        """
+
+        quotes: Annotated[int, Meta(ge=1)] = 5
+        gap_ticks: Annotated[int, Meta(ge=1)] = 10
+        half_spread_ticks: Annotated[int, Meta(ge=0)] | None = None
+        skew_ticks: float = 1.0
+        quantity: Decimal | None = None
+        max_position: Decimal | None = None
+        interval_ms: Annotated[int, Meta(ge=1)] = 100
+
+        def __post_init__(self) -> None:
+            for name in ("quantity", "max_position"):
+                value = getattr(self, name)
+                if value is not None and value <= 0:
+                    raise ValueError(f"{name} {value} must be above 0")
+
+    config: Config
+
+    def __init__(self, config: Config | None = None) -> None:
+        super().__init__(config)
+        self._lots: dict[int, int] = {}
+
+    def on_start(self, ctx: Context) -> None:
+        ctx.every(self.config.interval_ms / 1000)
+
+    def on_timer(self, ctx: Context, timer: Timer) -> None:
+        bid, ask, mid = ctx.book.bid, ctx.book.ask, ctx.book.mid
+        if bid is None or ask is None or mid is None:
+            return
+        lots = self._lots.get(ctx.index) or self._choose_lots(ctx, mid)
+        reservation = mid - self.config.skew_ticks * ctx.position.lots / lots
+        bids, asks = self._grid(reservation, bid, ask)
+        most = self._max_lots(ctx, lots)
+        self._requote(
+            ctx,
+            lots,
+            bids if ctx.position.lots < most else range(0),
+            asks if ctx.position.lots > -most else range(0),
+        )
+
+    def on_market_state(self, ctx: Context, state: MarketState) -> None:
+        if state.state != "LIVE":
+            ctx.cancel_all()
+
+    def _grid(self, reservation: float, best_bid: int, best_ask: int) -> tuple[range, range]:
+        gap, quotes = self.config.gap_ticks, self.config.quotes
+        half = self.config.half_spread_ticks
+        half = gap if half is None else half
+        bid = math.floor(min(reservation - half, best_bid) / gap) * gap
+        ask = math.ceil(max(reservation + half, best_ask) / gap) * gap
+        return range(bid, max(bid - quotes * gap, 0), -gap), range(ask, ask + quotes * gap, gap)
+
+    def _requote(self, ctx: Context, lots: int, bids: range, asks: range) -> None:
+        orders = list(ctx.orders.values())
+        for order in orders:
+            grid = bids if order.side is Side.BUY else asks
+            if order.price not in grid and not order.is_pending:
+                ctx.cancel(order.order_id)
+        taken = {order.price for order in orders}
+        for side, grid in ((Side.BUY, bids), (Side.SELL, asks)):
+            for price in grid:
+                if price not in taken:
+                    ctx.place(side, lots, price, post_only=True)
+
+    def _choose_lots(self, ctx: Context, mid: float) -> int:
+        """Fixed by the first look, so that the orders of a run are alike."""
+        quantity = self.config.quantity
+        worth = ctx.instrument.lots_worth(DEFAULT_VALUE, mid)
+        self._lots[ctx.index] = worth if quantity is None else ctx.instrument.lots(quantity)
+        return self._lots[ctx.index]
+
+    def _max_lots(self, ctx: Context, lots: int) -> int:
+        most = self.config.max_position
+        return self.config.quotes * lots if most is None else ctx.instrument.floor_to_lot(most)
