@@ -10,38 +10,29 @@
 #include "agents.h"
 #include "feed.h"
 #include "journal.h"
-#include "market.h"
+#include "watch.h"
 
 enum ida_happening {
-    IDA_AT_END = 0,   /* the end of all sources, and nothing scheduled */
+    IDA_AT_END = 0,      /* the end of all sources, and nothing under way */
     IDA_AT_TIME = 1,     /* reached the time asked for; now is that time */
-    IDA_AT_MARKET = 2, /* a market record reached us that is subscribed to */
-    IDA_AT_ARRIVAL = 3,   /* a request token reached the exchange */
-    IDA_AT_REPORTS = 4,  /* the matching engine of `instrument` has made reports (a recorded or synthetic event did it) */
-    IDA_AT_DELIVERY = 5, /* a response token reached us */
-    IDA_AT_FAILURE = 6     /* status says why: IDA_NO_SPACE or IDA_IO from the journal, IDA_RANGE or IDA_FULL from a book */
-};
-
-/* Which of an instrument's market records are happenings. */
-enum ida_subscription {
-    IDA_SUB_BOOK = 1,    /* every record that changed the book */
-    IDA_SUB_TOP = 2,     /* those that changed best bid or ask */
-    IDA_SUB_TRADE = 4,   /* on-book trades */
-    IDA_SUB_QUOTE = 8,
-    IDA_SUB_BAR = 16,
-    IDA_SUB_MARK = 32,
-    IDA_SUB_TICKER = 64
-    /* changes of state (in step or not, gaps) are always happenings */
+    IDA_AT_BOOK = 2,     /* the book of `instrument` changed as subscribed to (see changes) */
+    IDA_AT_RECORD = 3,   /* a market record reached us that is subscribed to */
+    IDA_AT_STATE = 4,    /* our book came into step, lost it, or was given up (see changes); record: what did it */
+    IDA_AT_ARRIVAL = 5,  /* a request token reached the exchange */
+    IDA_AT_REPORTS = 6,  /* the matching engine of `instrument` has made reports (a recorded or synthetic event did) */
+    IDA_AT_DELIVERY = 7, /* a response token reached us */
+    IDA_AT_FUNDING = 8,  /* a funding time was reached at the exchange; record: the last ida_mark published before it */
+    IDA_AT_FAILURE = 9   /* status says why: IDA_NO_SPACE or IDA_IO of the journal, IDA_RANGE or IDA_FULL of a book */
 };
 
 typedef struct ida_event {
     int32_t what;             /* ida_happening */
-    int32_t changes;          /* ida_change bits, of IDA_AT_MARKET */
+    int32_t changes;          /* ida_change bits, of BOOK, RECORD and STATE */
     uint32_t instrument;
     int32_t status;
     int64_t now_ns;           /* simulated time, ours */
     uint64_t token;
-    const ida_record *record; /* of IDA_AT_MARKET; valid until the next call */
+    const ida_record *record; /* of RECORD, STATE and FUNDING; valid until the next call */
 } ida_event;
 
 typedef struct ida_timeline ida_timeline;
@@ -58,7 +49,7 @@ ida_status ida_timeline_add_feed(ida_timeline *t, const void *file, const int32_
                                  int64_t offset_ns);
 /* A synthetic market for an instrument that has no feed. */
 ida_status ida_timeline_add_agents(ida_timeline *t, uint32_t instrument, const ida_agents_config *config);
-/* interval_ns: with BOOK or TOP at most one happening per interval, the first at once, the last one never lost. */
+/* As watch.h has it. */
 void ida_timeline_subscribe(ida_timeline *t, uint32_t instrument, uint32_t subscription, int64_t interval_ns);
 /* Market records that reach us are appended there; NULL: nowhere. */
 void ida_timeline_set_journal(ida_timeline *t, ida_journal *journal);
@@ -73,7 +64,8 @@ int ida_timeline_next(ida_timeline *t, int64_t until_ns, ida_event *event);
 ida_status ida_timeline_publish(ida_timeline *t, uint32_t instrument);
 int64_t ida_timeline_now(const ida_timeline *t);
 int64_t ida_timeline_first(const ida_timeline *t); /* local time of the first record of all; -1 without one */
-uint64_t ida_timeline_rows(const ida_timeline *t); /* levels and trades that reached us */
+uint64_t ida_timeline_rows(const ida_timeline *t); /* levels, trades and quotes that reached us */
+int64_t ida_timeline_last(const ida_timeline *t);  /* local time of the last record of all feeds; -1 without one */
 uint64_t ida_timeline_events(const ida_timeline *t); /* market records that reached us */
 ida_market *ida_timeline_market(ida_timeline *t, uint32_t instrument);
 ida_match *ida_timeline_match(ida_timeline *t, uint32_t instrument);

@@ -4,6 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ida_core.book import Book as Book, Market as Market
+    from ida_core.context import Context as Context
     from ida_core.errors import (
         AuthError as AuthError,
         BookGap as BookGap,
@@ -46,6 +48,11 @@ if TYPE_CHECKING:
         Trade as Trade,
         VenueStatus as VenueStatus,
     )
+    from ida_core.feed import (
+        Feed as Feed,
+        FeedInstrument as FeedInstrument,
+        clock_offset as clock_offset,
+    )
     from ida_core.hooks import hookimpl as hookimpl
     from ida_core.ledger import Ledger as Ledger
     from ida_core.model import (
@@ -61,6 +68,7 @@ if TYPE_CHECKING:
     from ida_core.order import Order as Order
     from ida_core.order_table import OrderTable as OrderTable
     from ida_core.portfolio import Portfolio as Portfolio, Position as Position
+    from ida_core.nearest import suggestion as suggestion
     from ida_core.protocols import (
         API_LEVEL as API_LEVEL,
         FeedPlugin as FeedPlugin,
@@ -74,6 +82,13 @@ if TYPE_CHECKING:
         Strategy as Strategy,
         Subscription as Subscription,
         Venue as Venue,
+        VenueSetup as VenueSetup,
+        WorstCase as WorstCase,
+    )
+    from ida_core.records import (
+        event_of as event_of,
+        state_change as state_change,
+        watch_bits as watch_bits,
     )
     from ida_core.report import (
         FillRow as FillRow,
@@ -86,6 +101,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "book": ("Book", "Market"),
+    "context": ("Context",),
+    "feed": ("Feed", "FeedInstrument", "clock_offset"),
     "errors": (
         "AuthError", "BookGap", "ConfigError", "DataError", "IdaError", "OffGrid",
         "OrderStateError", "OutcomeUnknown", "OutputError", "PluginError", "RateLimited",
@@ -107,10 +125,13 @@ _HOMES = {
     "portfolio": ("Portfolio", "Position"),
     "protocols": (
         "API_LEVEL", "FeedPlugin", "NoConfig", "Notifier", "Plugin", "Recording", "ReportPanel",
-        "Reporter", "RiskCheck", "Strategy", "Subscription", "Venue",
+        "Reporter", "RiskCheck", "Strategy", "Subscription", "Venue", "VenueSetup",
+        "WorstCase",
     ),
     "report": ("FillRow", "OrderRow", "Report", "Samples"),
     "risk": ("RiskGate", "RiskState"),
+    "nearest": ("suggestion",),
+    "records": ("event_of", "state_change", "watch_bits"),
 }
 _HOME_OF = {name: f"ida_core.{module}" for module, names in _HOMES.items() for name in names}
 

@@ -55,6 +55,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     out: Annotated[str, _about("Folder in which run directories are made.")] = "runs"
     speed: Annotated[Literal["max"] | _Above0, _about("max, or a multiple of real time.")] = "max"
     feed: Annotated[_Names, _about("Recordings, or the name of a feed such as synthetic.")] = ()
+    worst_cases: Annotated[bool, _about("Re-run under worse assumptions for the reports.")] = True
     duration_s: Annotated[_Above0 | None, _about("Stop after so much simulated time.")] = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -15,14 +15,25 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_chec
 import msgspec
 
 from ida_core.events import (
-    AnyRequest, BalanceUpdate, Bar, Event, FundingPayment, Mark, MarketState, OrderUpdate, Quote, Signal, Timer,
-    Trade, VenueStatus,
+    AnyRequest,
+    BalanceUpdate,
+    Bar,
+    Event,
+    FundingPayment,
+    Mark,
+    MarketState,
+    OrderUpdate,
+    Quote,
+    Signal,
+    Timer,
+    Trade,
+    VenueStatus,
 )
 from ida_core.model import Instrument, Side
 
 if TYPE_CHECKING:
     from ida_core.book import Book
-    from ida_core.engine import Context
+    from ida_core.context import Context
     from ida_core.report import Report
     from ida_core.risk import RiskState
 
@@ -109,38 +120,79 @@ class Subscription(msgspec.Struct, frozen=True):
     marks: bool = False
 
 
+class VenueSetup(msgspec.Struct, frozen=True, kw_only=True):
+    """What a venue is built from: its own section as ``config``, and the parts of the run that concern it.
+
+    ``feed``: paths of recordings or the word ``synthetic``; ``instruments``: overrides by symbol (tick size, lot
+    size, filters); ``duration_s``: of a market without an end; ``seed``: for everything that is drawn.
+    """
+
+    config: Any
+    feed: tuple[str, ...] = ()
+    symbols: tuple[str, ...] = ()
+    instruments: Mapping[str, Mapping[str, Any]] = msgspec.field(default_factory=dict)
+    on_damage: str = "stop"
+    seed: int = 1
+    duration_s: float | None = None
+    recordings: tuple[Any, ...] = ()
+
+
+class WorstCase(msgspec.Struct, frozen=True):
+    """A re-run with one assumption made worse: its name, what is different, the venue's section for it."""
+
+    name: str
+    what: str
+    config: Any
+
+
 @runtime_checkable
 class Venue(Protocol):
     """Our adapter to an exchange; ``ida_core.testing.check_venue`` is this contract as tests.
+
+    A class that hook ``ida_venues`` returns has ``name`` (what ``--exchange`` says), ``mode`` (SIM, TESTNET, DEMO or
+    LIVE), a nested ``Config``, and ``build(setup: VenueSetup) -> Venue``; one that can be re-run under worse
+    assumptions also ``worst_cases(config) -> Sequence[WorstCase]``.
 
     Time: a venue with ``simulated`` true is pulled: ``next_event(until_ns)`` advances its own time. A live venue
     delivers through the same method what has arrived, without waiting.
     """
 
-    name: str
-    mode: str
-    simulated: bool
+    name: ClassVar[str]
+    mode: ClassVar[str]
+    simulated: ClassVar[bool]
 
     def instruments(self) -> Sequence[Instrument]: ...
     def market(self, instrument: int) -> Any:
         """The instrument's ``ida_core.book.Market``."""
     def subscribe(self, instrument: int, subscription: Subscription) -> None: ...
+    def attach(self, journal: Any) -> None:
+        """Market records that reach us are appended to this ``ida_core.journal.JournalWriter`` from now on."""
     def start_ns(self) -> int:
         """Local time of the first event (simulated), or now."""
+    def last_ns(self) -> int | None:
+        """Local time of the last event, where it is known."""
     def next_event(self, until_ns: int) -> Event | int | None:
         """The next event at or before ``until_ns``; an ``int`` is an instrument whose book changed (no object is
         made for it); None when there is nothing until then. ``now_ns`` is its time."""
     @property
     def now_ns(self) -> int: ...
     @property
+    def events(self) -> int:
+        """Market records that have reached us."""
+    @property
     def finished(self) -> bool:
-        """Nothing will ever come any more."""
+        """Nothing is under way, and nothing will come by itself any more."""
     def send(self, request: AnyRequest) -> None:
         """Hand over one approved request; answers come as events. Never raises for what the exchange may refuse."""
-    def open_orders(self) -> Sequence[OrderUpdate]: ...
-    def balances(self) -> Mapping[str, tuple[Decimal, Decimal]]: ...
+    def balances(self) -> Mapping[str, tuple[Decimal, Decimal]]:
+        """Asset → (free, locked), as the exchange has it."""
     def assumptions(self) -> Mapping[str, str]:
         """What a reader of the result must know: latency, queue, fees, fill, clock, ... in words."""
+    def description(self) -> Mapping[str, Any]:
+        """For the journal's first record: chains (one per instrument), feeds [{name, sha256}]."""
+    def warnings(self) -> Sequence[str]:
+        """Sentences on what was found in the data or went wrong without stopping the run."""
+    def close(self) -> None: ...
 
 
 @runtime_checkable
@@ -171,5 +223,5 @@ class Notifier(Plugin):
 
 __all__ = [
     "API_LEVEL", "BalanceUpdate", "FeedPlugin", "NoConfig", "Notifier", "Plugin", "Recording", "ReportPanel",
-    "Reporter", "RiskCheck", "Side", "Strategy", "Subscription", "Venue", "VenueStatus",
+    "Reporter", "RiskCheck", "Side", "Strategy", "Subscription", "Venue", "VenueSetup", "VenueStatus", "WorstCase",
 ]

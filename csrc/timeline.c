@@ -1,0 +1,601 @@
+#include "timeline.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NEVER INT64_MAX
+
+typedef struct token_entry {
+    int64_t at_ns;
+    uint64_t order;
+    uint64_t token;
+} token_entry;
+
+typedef struct token_heap {
+    token_entry *entries;
+    size_t count;
+    size_t capacity;
+} token_heap;
+
+typedef struct feed_source {
+    const char *records;
+    const uint64_t *order;   /* venue order, from the file */
+    uint64_t *untimed;       /* offsets of book-making records without a venue stamp, in local order */
+    int32_t *map;
+    uint64_t bytes, local_at;
+    uint64_t order_count, order_at;
+    uint64_t untimed_count, untimed_at;
+    int64_t offset_ns;
+    int64_t local_ns;        /* when its next record reaches us; NEVER at the end */
+    int64_t venue_ns;        /* when its next record happens at the exchange; NEVER at the end */
+    uint64_t venue_offset;   /* that record */
+    int venue_is_untimed;
+} feed_source;
+
+typedef struct instrument {
+    ida_market *market;      /* our side */
+    ida_book *exchange_book; /* recorded liquidity; unused by a whole market */
+    ida_sync *exchange_sync;
+    ida_match *match;
+    ida_agents *agents;
+    const ida_mark *mark;    /* last published by the exchange */
+    int64_t funded_ns;       /* the last funding time that was settled */
+    ida_watch watch;
+    size_t orders;
+    int64_t max_price;
+} instrument;
+
+struct ida_timeline {
+    instrument *instruments;
+    feed_source *feeds;
+    ida_journal *journal;
+    token_heap requests, responses;
+    uint64_t token_order;
+    uint64_t rows, events;
+    int64_t now_ns, end_ns, first_ns, last_ns;
+    uint32_t instrument_count, instrument_capacity, feed_count;
+    int32_t finished;
+};
+
+/* ------------------------------------------------------------------ tokens under way */
+
+static int entry_before(const token_entry *a, const token_entry *b)
+{
+    return a->at_ns < b->at_ns || (a->at_ns == b->at_ns && a->order < b->order);
+}
+
+static ida_status heap_push(token_heap *heap, token_entry entry)
+{
+    if (heap->count == heap->capacity)
+        return IDA_FULL;
+    size_t at = heap->count++;
+    while (at > 0 && entry_before(&entry, &heap->entries[(at - 1) / 2])) {
+        heap->entries[at] = heap->entries[(at - 1) / 2];
+        at = (at - 1) / 2;
+    }
+    heap->entries[at] = entry;
+    return IDA_OK;
+}
+
+static token_entry heap_pop(token_heap *heap)
+{
+    token_entry first = heap->entries[0];
+    token_entry last = heap->entries[--heap->count];
+    size_t at = 0;
+    for (;;) {
+        size_t child = 2 * at + 1;
+        if (child >= heap->count)
+            break;
+        if (child + 1 < heap->count && entry_before(&heap->entries[child + 1], &heap->entries[child]))
+            child++;
+        if (!entry_before(&heap->entries[child], &last))
+            break;
+        heap->entries[at] = heap->entries[child];
+        at = child;
+    }
+    heap->entries[at] = last;
+    return first;
+}
+
+static int64_t heap_time(const token_heap *heap)
+{
+    return heap->count ? heap->entries[0].at_ns : NEVER;
+}
+
+/* ------------------------------------------------------------------ making and adding */
+
+ida_timeline *ida_timeline_new(uint32_t instruments, size_t tokens)
+{
+    if (instruments == 0 || tokens == 0)
+        return NULL;
+    ida_timeline *t = calloc(1, sizeof *t);
+    if (!t)
+        return NULL;
+    t->instruments = calloc(instruments, sizeof *t->instruments);
+    t->requests.entries = calloc(tokens, sizeof(token_entry));
+    t->responses.entries = calloc(tokens, sizeof(token_entry));
+    t->requests.capacity = t->responses.capacity = tokens;
+    t->instrument_capacity = instruments;
+    t->now_ns = INT64_MIN;
+    t->end_ns = NEVER;
+    t->first_ns = t->last_ns = -1;
+    if (!t->instruments || !t->requests.entries || !t->responses.entries) {
+        ida_timeline_free(t);
+        return NULL;
+    }
+    return t;
+}
+
+void ida_timeline_free(ida_timeline *t)
+{
+    if (!t)
+        return;
+    for (uint32_t i = 0; i < t->instrument_count; i++) {
+        instrument *x = &t->instruments[i];
+        ida_agents_free(x->agents);
+        ida_match_free(x->match);
+        ida_sync_free(x->exchange_sync);
+        ida_book_free(x->exchange_book);
+        ida_market_free(x->market);
+    }
+    for (uint32_t i = 0; i < t->feed_count; i++) {
+        free(t->feeds[i].untimed);
+        free(t->feeds[i].map);
+    }
+    free(t->feeds);
+    free(t->instruments);
+    free(t->requests.entries);
+    free(t->responses.entries);
+    free(t);
+}
+
+enum { SYNC_BUFFER = 16 << 20, REPORTS = 1 << 16 };
+
+ida_status ida_timeline_add_instrument(ida_timeline *t, int chain, size_t pages, int64_t max_price,
+                                       int queue_model, double power, size_t orders)
+{
+    if (t->instrument_count == t->instrument_capacity)
+        return IDA_FULL;
+    instrument *x = &t->instruments[t->instrument_count++];
+    x->orders = orders;
+    x->max_price = max_price;
+    x->market = ida_market_new(chain, pages, max_price, SYNC_BUFFER);
+    x->exchange_book = ida_book_new(pages, max_price);
+    x->exchange_sync = ida_sync_new(chain, SYNC_BUFFER);
+    if (x->exchange_book)
+        x->match = ida_match_new(x->exchange_book, max_price, orders, REPORTS, queue_model, power, 1);
+    return x->market && x->exchange_sync && x->match ? IDA_OK : IDA_FULL;
+}
+
+static const ida_record *record_at(const feed_source *f, uint64_t offset)
+{
+    return (const ida_record *)(f->records + offset);
+}
+
+static int is_wanted(const feed_source *f, const ida_record *r)
+{
+    return f->map[r->instrument] >= 0;
+}
+
+static void find_next_local(feed_source *f)
+{
+    while (f->local_at < f->bytes && !is_wanted(f, record_at(f, f->local_at)))
+        f->local_at += record_at(f, f->local_at)->length;
+    f->local_ns = f->local_at < f->bytes ? record_at(f, f->local_at)->ts_local_ns : NEVER;
+}
+
+/* The exchange's clock in our time; nothing reaches us before it happened. */
+static int64_t venue_time(const feed_source *f, const ida_record *r)
+{
+    int64_t at = r->ts_venue_ns + f->offset_ns;
+    return at < r->ts_local_ns ? at : r->ts_local_ns;
+}
+
+/* Two lists in order of time are merged: the stamped records, and the few without a stamp (at their local time). */
+static void find_next_venue(feed_source *f)
+{
+    while (f->order_at < f->order_count) {
+        const ida_record *r = record_at(f, f->order[f->order_at]);
+        if (is_wanted(f, r) && !(r->flags & IDA_FLAG_NO_VENUE_TIME))
+            break;
+        f->order_at++;
+    }
+    int64_t timed = NEVER, untimed = NEVER;
+    if (f->order_at < f->order_count)
+        timed = venue_time(f, record_at(f, f->order[f->order_at]));
+    if (f->untimed_at < f->untimed_count)
+        untimed = record_at(f, f->untimed[f->untimed_at])->ts_local_ns;
+    f->venue_is_untimed = untimed < timed;
+    f->venue_ns = f->venue_is_untimed ? untimed : timed;
+    if (f->venue_ns != NEVER)
+        f->venue_offset = f->venue_is_untimed ? f->untimed[f->untimed_at] : f->order[f->order_at];
+}
+
+static ida_status collect_untimed(feed_source *f)
+{
+    for (int pass = 0; pass < 2; pass++) {
+        uint64_t count = 0;
+        for (uint64_t i = 0; i < f->order_count; i++) {
+            const ida_record *r = record_at(f, f->order[i]);
+            if (!(r->flags & IDA_FLAG_NO_VENUE_TIME) || !is_wanted(f, r))
+                continue;
+            if (pass)
+                f->untimed[count] = f->order[i];
+            count++;
+        }
+        if (!pass && !(f->untimed = calloc(count + 1, sizeof *f->untimed)))
+            return IDA_FULL;
+        f->untimed_count = count;
+    }
+    return IDA_OK;
+}
+
+static void widen_span(ida_timeline *t, const feed_source *f)
+{
+    if (f->local_ns == NEVER)
+        return;
+    if (t->first_ns < 0 || f->local_ns < t->first_ns)
+        t->first_ns = f->local_ns;
+    const ida_record *last = record_at(f, f->local_at);
+    for (uint64_t at = f->local_at; at < f->bytes; at += record_at(f, at)->length)
+        last = record_at(f, at);
+    if (last->ts_local_ns > t->last_ns)
+        t->last_ns = last->ts_local_ns;
+}
+
+ida_status ida_timeline_add_feed(ida_timeline *t, const void *file, const int32_t *map, uint32_t instruments,
+                                 int64_t offset_ns)
+{
+    const ida_feed_header *header = file;
+    for (uint32_t i = 0; i < instruments; i++)
+        if (map[i] >= (int32_t)t->instrument_count)
+            return IDA_UNKNOWN;
+    feed_source *feeds = realloc(t->feeds, (t->feed_count + 1) * sizeof *feeds);
+    if (!feeds)
+        return IDA_FULL;
+    t->feeds = feeds;
+    feed_source *f = memset(&feeds[t->feed_count], 0, sizeof *f);
+    f->map = malloc((instruments + 1) * sizeof *map);
+    if (!f->map)
+        return IDA_FULL;
+    t->feed_count++;
+    memcpy(f->map, map, instruments * sizeof *map);
+    f->records = (const char *)file + header->records_offset;
+    f->bytes = header->records_bytes;
+    f->order = (const uint64_t *)((const char *)file + header->order_offset);
+    f->order_count = header->order;
+    f->offset_ns = offset_ns;
+    for (uint64_t at = 0; at < f->bytes; at += record_at(f, at)->length)
+        if (record_at(f, at)->instrument >= instruments)
+            return IDA_CORRUPT;
+    if (collect_untimed(f) != IDA_OK)
+        return IDA_FULL;
+    find_next_local(f);
+    find_next_venue(f);
+    widen_span(t, f);
+    return IDA_OK;
+}
+
+ida_status ida_timeline_add_agents(ida_timeline *t, uint32_t i, const ida_agents_config *config)
+{
+    if (i >= t->instrument_count || t->instruments[i].agents)
+        return IDA_UNKNOWN;
+    instrument *x = &t->instruments[i];
+    ida_match_free(x->match);
+    x->match = ida_match_new(NULL, x->max_price, x->orders + (1 << 16), REPORTS, IDA_QUEUE_RISK_AVERSE, 1.0, 1);
+    x->agents = x->match ? ida_agents_new(config, x->match, i) : NULL;
+    if (!x->agents)
+        return IDA_FULL;
+    if (t->first_ns < 0 || config->start_ns < t->first_ns)
+        t->first_ns = config->start_ns;
+    return IDA_OK;
+}
+
+void ida_timeline_subscribe(ida_timeline *t, uint32_t i, uint32_t subscription, int64_t interval_ns)
+{
+    if (i >= t->instrument_count)
+        return;
+    t->instruments[i].watch.subscription = subscription;
+    t->instruments[i].watch.interval_ns = interval_ns;
+}
+
+void ida_timeline_set_journal(ida_timeline *t, ida_journal *journal) { t->journal = journal; }
+void ida_timeline_set_end(ida_timeline *t, int64_t end_ns) { t->end_ns = end_ns; }
+
+static ida_status schedule(ida_timeline *t, token_heap *heap, int64_t at_ns, uint64_t token)
+{
+    token_entry entry = {at_ns < t->now_ns ? t->now_ns : at_ns, t->token_order++, token};
+    return heap_push(heap, entry);
+}
+
+ida_status ida_timeline_send(ida_timeline *t, int64_t at_ns, uint64_t token)
+{
+    return schedule(t, &t->requests, at_ns, token);
+}
+
+ida_status ida_timeline_respond(ida_timeline *t, int64_t at_ns, uint64_t token)
+{
+    return schedule(t, &t->responses, at_ns, token);
+}
+
+/* ------------------------------------------------------------------ the exchange's side */
+
+static ida_status exchange_depth(instrument *x, const ida_depth *depth, int64_t now)
+{
+    int verdict = ida_sync_judge(x->exchange_sync, depth);
+    if (verdict != IDA_APPLY && verdict != IDA_REPLACE)
+        return IDA_OK;
+    ida_status status = ida_match_depth(x->match, depth, now);
+    if (verdict == IDA_REPLACE) {
+        const ida_depth *kept;
+        while (status == IDA_OK && (kept = ida_sync_replay(x->exchange_sync)) != NULL)
+            status = ida_match_depth(x->match, kept, now);
+    }
+    return status;
+}
+
+/* Funding is charged by what was last published before its time; 1 if a funding time has just been passed. */
+static int exchange_mark(instrument *x, const ida_mark *mark, ida_event *event)
+{
+    const ida_mark *before = x->mark;
+    x->mark = mark;
+    if (!before || before->next_funding_ns <= x->funded_ns || mark->head.ts_venue_ns < before->next_funding_ns
+        || before->head.ts_venue_ns >= before->next_funding_ns)
+        return 0;
+    x->funded_ns = before->next_funding_ns;
+    event->what = IDA_AT_FUNDING;
+    event->record = &before->head;
+    return 1;
+}
+
+static int has_reports(const instrument *x)
+{
+    size_t count;
+    ida_match_reports(x->match, &count);
+    return count > 0;
+}
+
+/* 1: *event is a happening. */
+static int step_exchange(ida_timeline *t, uint32_t source, ida_event *event)
+{
+    ida_status status = IDA_OK;
+    uint32_t i;
+    if (source < t->feed_count) {
+        feed_source *f = &t->feeds[source];
+        const ida_record *r = record_at(f, f->venue_offset);
+        i = (uint32_t)f->map[r->instrument];
+        instrument *x = &t->instruments[i];
+        event->instrument = i;
+        *(f->venue_is_untimed ? &f->untimed_at : &f->order_at) += 1;
+        find_next_venue(f);
+        if (r->kind == IDA_TRADE)
+            status = ida_match_trade(x->match, (const ida_trade *)r, t->now_ns);
+        else if (r->kind == IDA_MARK) {
+            if (exchange_mark(x, (const ida_mark *)r, event))
+                return 1;
+        } else
+            status = exchange_depth(x, (const ida_depth *)r, t->now_ns);
+    } else {
+        i = source - t->feed_count;
+        event->instrument = i;
+        status = ida_agents_step(t->instruments[i].agents);
+    }
+    if (status != IDA_OK) {
+        event->what = IDA_AT_FAILURE;
+        event->status = status;
+        return 1;
+    }
+    event->what = IDA_AT_REPORTS;
+    return has_reports(&t->instruments[i]);
+}
+
+/* ------------------------------------------------------------------ our side */
+
+static const int happening_of[] = {
+    [IDA_WAKE_BOOK] = IDA_AT_BOOK, [IDA_WAKE_RECORD] = IDA_AT_RECORD, [IDA_WAKE_STATE] = IDA_AT_STATE,
+};
+
+static uint64_t rows_of(const ida_record *r)
+{
+    if (r->kind == IDA_DEPTH || r->kind == IDA_SNAPSHOT)
+        return (uint64_t)((const ida_depth *)r)->bids + ((const ida_depth *)r)->asks;
+    return r->kind == IDA_TRADE || r->kind == IDA_QUOTE;
+}
+
+static int deliver(ida_timeline *t, uint32_t i, const ida_record *r, ida_event *event)
+{
+    instrument *x = &t->instruments[i];
+    t->events++;
+    t->rows += rows_of(r);
+    int changes = ida_market_apply(x->market, r);
+    event->instrument = i;
+    event->record = r;
+    event->changes = changes;
+    if (t->journal) {
+        ida_status status = ida_journal_append(t->journal, r, i);
+        if (status != IDA_OK) {
+            event->what = IDA_AT_FAILURE;
+            event->status = status;
+            return 1;
+        }
+    }
+    int waking = ida_watch_judge(&x->watch, r, changes, t->now_ns);
+    event->what = happening_of[waking];
+    return waking != IDA_SILENT;
+}
+
+static int step_local(ida_timeline *t, uint32_t source, ida_event *event)
+{
+    if (source < t->feed_count) {
+        feed_source *f = &t->feeds[source];
+        const ida_record *r = record_at(f, f->local_at);
+        f->local_at += r->length;
+        find_next_local(f);
+        return deliver(t, (uint32_t)f->map[r->instrument], r, event);
+    }
+    uint32_t i = source - t->feed_count;
+    const ida_record *r = ida_agents_peek(t->instruments[i].agents);
+    int happens = deliver(t, i, r, event);
+    ida_agents_take(t->instruments[i].agents);
+    return happens;
+}
+
+static int step_conflated(ida_timeline *t, uint32_t i, ida_event *event)
+{
+    event->what = IDA_AT_BOOK;
+    event->instrument = i;
+    event->record = NULL;
+    event->changes = ida_watch_take(&t->instruments[i].watch);
+    return 1;
+}
+
+/* ------------------------------------------------------------------ one order of all */
+
+enum source_class { EXCHANGE = 0, REQUESTS = 1, LOCAL = 2, CONFLATED = 3, RESPONSES = 4 };
+
+typedef struct choice {
+    int64_t at_ns;
+    int32_t class;
+    uint32_t source;
+    int64_t rival_ns; /* the earliest time of any other source: until then, exclusively, this one goes on */
+} choice;
+
+static void consider(choice *best, int64_t at_ns, int32_t class, uint32_t source)
+{
+    if (at_ns < best->at_ns || (at_ns == best->at_ns && at_ns != NEVER && class < best->class)) {
+        best->rival_ns = best->at_ns;
+        best->at_ns = at_ns;
+        best->class = class;
+        best->source = source;
+    } else if (at_ns < best->rival_ns)
+        best->rival_ns = at_ns;
+}
+
+static int64_t market_time(const ida_timeline *t, int64_t at_ns)
+{
+    return at_ns > t->end_ns ? NEVER : at_ns;
+}
+
+static int64_t source_time(const ida_timeline *t, int32_t class, uint32_t source)
+{
+    if (class == EXCHANGE)
+        return market_time(t, source < t->feed_count ? t->feeds[source].venue_ns
+                              : ida_agents_next(t->instruments[source - t->feed_count].agents));
+    if (class == LOCAL && source < t->feed_count)
+        return market_time(t, t->feeds[source].local_ns);
+    const ida_record *r = ida_agents_peek(t->instruments[source - t->feed_count].agents);
+    return r ? market_time(t, r->ts_local_ns) : NEVER;
+}
+
+static choice choose(const ida_timeline *t)
+{
+    choice best = {NEVER, RESPONSES + 1, 0, NEVER};
+    for (uint32_t f = 0; f < t->feed_count; f++) {
+        consider(&best, source_time(t, EXCHANGE, f), EXCHANGE, f);
+        consider(&best, source_time(t, LOCAL, f), LOCAL, f);
+    }
+    for (uint32_t i = 0; i < t->instrument_count; i++) {
+        const instrument *x = &t->instruments[i];
+        if (x->agents) {
+            consider(&best, source_time(t, EXCHANGE, t->feed_count + i), EXCHANGE, t->feed_count + i);
+            consider(&best, source_time(t, LOCAL, t->feed_count + i), LOCAL, t->feed_count + i);
+        }
+        consider(&best, ida_watch_due(&x->watch), CONFLATED, i);
+    }
+    consider(&best, heap_time(&t->requests), REQUESTS, 0);
+    consider(&best, heap_time(&t->responses), RESPONSES, 0);
+    return best;
+}
+
+static int step_token(ida_timeline *t, int32_t class, ida_event *event)
+{
+    event->what = class == REQUESTS ? IDA_AT_ARRIVAL : IDA_AT_DELIVERY;
+    event->token = heap_pop(class == REQUESTS ? &t->requests : &t->responses).token;
+    return 1;
+}
+
+static int step(ida_timeline *t, const choice *c, ida_event *event)
+{
+    switch (c->class) {
+    case EXCHANGE: return step_exchange(t, c->source, event);
+    case LOCAL: return step_local(t, c->source, event);
+    case CONFLATED: return step_conflated(t, c->source, event);
+    default: return step_token(t, c->class, event);
+    }
+}
+
+static int finish(ida_timeline *t, ida_event *event)
+{
+    for (uint32_t i = 0; !t->finished && i < t->instrument_count; i++)
+        ida_market_finish(t->instruments[i].market);
+    t->finished = 1;
+    event->now_ns = t->now_ns;
+    return event->what = IDA_AT_END;
+}
+
+static void move_to(ida_timeline *t, int64_t at_ns)
+{
+    if (at_ns > t->now_ns)
+        t->now_ns = at_ns;
+}
+
+/* A recorded source may go on by itself until another one's turn comes. Agents may not: what they do makes new
+ * records; nor may records that a conflation could be waiting behind. */
+static int may_go_on(const ida_timeline *t, const choice *c, const ida_event *event)
+{
+    return c->source < t->feed_count && t->instruments[event->instrument].watch.interval_ns == 0;
+}
+
+int ida_timeline_next(ida_timeline *t, int64_t until_ns, ida_event *event)
+{
+    event->record = NULL;
+    event->changes = 0;
+    event->status = IDA_OK;
+    for (;;) {
+        choice c = choose(t);
+        if (c.at_ns == NEVER)
+            return finish(t, event);
+        if (c.at_ns > until_ns) {
+            move_to(t, until_ns);
+            event->now_ns = t->now_ns;
+            return event->what = IDA_AT_TIME;
+        }
+        do {
+            move_to(t, c.at_ns);
+            if (step(t, &c, event)) {
+                event->now_ns = t->now_ns;
+                return event->what;
+            }
+            c.at_ns = source_time(t, c.class, c.source);
+        } while (c.at_ns < c.rival_ns && c.at_ns <= until_ns && may_go_on(t, &c, event));
+    }
+}
+
+/* ------------------------------------------------------------------ looking */
+
+ida_status ida_timeline_publish(ida_timeline *t, uint32_t i)
+{
+    if (i >= t->instrument_count || !t->instruments[i].agents)
+        return IDA_UNKNOWN;
+    return ida_agents_publish(t->instruments[i].agents, t->now_ns);
+}
+
+int64_t ida_timeline_now(const ida_timeline *t) { return t->now_ns; }
+int64_t ida_timeline_first(const ida_timeline *t) { return t->first_ns; }
+int64_t ida_timeline_last(const ida_timeline *t) { return t->last_ns; }
+uint64_t ida_timeline_rows(const ida_timeline *t) { return t->rows; }
+uint64_t ida_timeline_events(const ida_timeline *t) { return t->events; }
+ida_market *ida_timeline_market(ida_timeline *t, uint32_t i) { return t->instruments[i].market; }
+ida_match *ida_timeline_match(ida_timeline *t, uint32_t i) { return t->instruments[i].match; }
+
+const ida_book *ida_timeline_exchange_book(const ida_timeline *t, uint32_t i)
+{
+    const instrument *x = &t->instruments[i];
+    return x->agents ? ida_match_own(x->match) : x->exchange_book;
+}
+
+int ida_timeline_exchange_ready(const ida_timeline *t, uint32_t i)
+{
+    const instrument *x = &t->instruments[i];
+    return x->agents != NULL || ida_sync_look(x->exchange_sync)->state != IDA_WAITING;
+}

@@ -1,0 +1,47 @@
+#include "watch.h"
+
+static const uint32_t subscription_of[IDA_PARTIAL + 1] = {
+    [IDA_TRADE] = IDA_SUB_TRADE, [IDA_QUOTE] = IDA_SUB_QUOTE, [IDA_BAR] = IDA_SUB_BAR,
+    [IDA_MARK] = IDA_SUB_MARK, [IDA_TICKER] = IDA_SUB_TICKER,
+};
+
+enum { STATE_CHANGES = IDA_CHANGED_STATE | IDA_CHANGED_GAP | IDA_CHANGED_FAULT | IDA_CHANGED_CROSSED };
+
+static int judge_book(ida_watch *watch, int changes, int64_t now)
+{
+    int wanted = ((watch->subscription & IDA_SUB_BOOK) ? IDA_CHANGED_BOOK : 0)
+               | ((watch->subscription & IDA_SUB_TOP) ? IDA_CHANGED_TOP : 0);
+    if (!(changes & IDA_CHANGED_BOOK) || !(changes & wanted))
+        return IDA_SILENT;
+    if (watch->interval_ns > 0 && now < watch->due_ns) {
+        watch->waiting |= changes;
+        return IDA_SILENT;
+    }
+    watch->waiting = 0;
+    watch->due_ns = now + watch->interval_ns;
+    return IDA_WAKE_BOOK;
+}
+
+int ida_watch_judge(ida_watch *watch, const ida_record *record, int changes, int64_t now)
+{
+    if (changes & STATE_CHANGES)
+        return IDA_WAKE_STATE;
+    if (record->kind == IDA_DEPTH || record->kind == IDA_SNAPSHOT)
+        return judge_book(watch, changes, now);
+    if (record->kind > IDA_PARTIAL || (record->flags & IDA_FLAG_OFF_BOOK))
+        return IDA_SILENT;
+    return (watch->subscription & subscription_of[record->kind]) ? IDA_WAKE_RECORD : IDA_SILENT;
+}
+
+int64_t ida_watch_due(const ida_watch *watch)
+{
+    return watch->waiting ? watch->due_ns : INT64_MAX;
+}
+
+int ida_watch_take(ida_watch *watch)
+{
+    int changes = watch->waiting;
+    watch->waiting = 0;
+    watch->due_ns += watch->interval_ns;
+    return changes;
+}

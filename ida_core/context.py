@@ -1,0 +1,121 @@
+"""What a strategy is given: one instrument, its book, its own position and orders, and the requests it may make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from random import Random
+from typing import TYPE_CHECKING
+
+from ida_core.book import Book, Market
+from ida_core.clock import NS
+from ida_core.events import CancelOrder, PlaceOrder, ReplaceOrder, Timer
+from ida_core.model import Instrument, OrderType, SelfTradePrevention, Side, TimeInForce
+from ida_core.order import Order
+from ida_core.portfolio import Position
+from ida_core.protocols import Strategy
+
+if TYPE_CHECKING:
+    from ida_core.engine import Engine
+
+
+class Context:
+    """One strategy on one instrument. Prices are ticks, quantities lots, times ns; see ``instrument`` for the grid.
+
+    Attributes:
+        instrument: what is traded, with its grid; ``index`` is its number in the run.
+        book: best bid and ask, levels, imbalance; only to be trusted while ``market.synced``.
+        market: last trade price, mark price, counts.
+        orders: this strategy's open orders on this instrument, by client order id; follows every change.
+        position: what this strategy holds of the instrument, by its own fills.
+        random: seeded from the run's seed and the strategy's name.
+    """
+
+    __slots__ = ("_engine", "_others", "book", "index", "instrument", "market", "orders", "position",
+                 "random", "strategy")
+
+    def __init__(self, engine: Engine, strategy: Strategy, index: int, random: Random) -> None:
+        self._engine = engine
+        self._others: dict[str, Context] = {}
+        self.strategy = strategy
+        self.index = index
+        self.instrument: Instrument = engine.instruments[index]
+        self.market: Market = engine.venue.market(index)
+        self.book: Book = self.market.book
+        self.orders: Mapping[str, Order] = engine.orders.open_view(strategy.name, index)
+        self.position: Position = engine.portfolio.position(strategy.name, index)
+        self.random = random
+
+    @property
+    def now_ns(self) -> int:
+        """The time of the event that is being handled."""
+        return self._engine.venue.now_ns
+
+    def other(self, name: str) -> Context:
+        """The same strategy's context of another instrument of the run."""
+        return self._others[name]
+
+    def place(
+        self, side: Side, quantity: int, price: int | None = None, *, type: OrderType = OrderType.LIMIT,
+        tif: TimeInForce = TimeInForce.GTC, post_only: bool = False, stop_price: int | None = None,
+        quote_quantity: Decimal | None = None, reduce_only: bool = False,
+        stp: SelfTradePrevention = SelfTradePrevention.EXPIRE_MAKER, note: str = "",
+    ) -> str | None:
+        """Ask for an order; returns its client order id, or None if risk refused it (the journal says why).
+
+        Args:
+            quantity: lots; 0 with ``quote_quantity`` (MARKET by value, in quote units).
+            price: ticks; None for MARKET and for stops that become market orders.
+            post_only: LIMIT_MAKER: rejected rather than taking liquidity.
+        """
+        return self._engine.place(PlaceOrder(
+            order_id=self._engine.orders.new_id(), strategy=self.strategy.name, instrument=self.index,
+            ts_local_ns=self.now_ns, side=side, type=OrderType.LIMIT_MAKER if post_only else type,
+            quantity=quantity, price=price, stop_price=stop_price, quote_quantity=quote_quantity, tif=tif,
+            stp=stp, reduce_only=reduce_only, note=note,
+        ))
+
+    def cancel(self, order_id: str) -> bool:
+        """Ask to cancel; False if the order is not open or a cancel is under way already."""
+        return self._engine.request(CancelOrder(
+            order_id=order_id, strategy=self.strategy.name, instrument=self.index, ts_local_ns=self.now_ns))
+
+    def replace(self, order_id: str, quantity: int, price: int) -> str | None:
+        """Cancel and place anew; returns the new client order id, or None if it was refused."""
+        new_id = self._engine.orders.new_id()
+        sent = self._engine.request(ReplaceOrder(
+            order_id=order_id, new_order_id=new_id, quantity=quantity, price=price,
+            strategy=self.strategy.name, instrument=self.index, ts_local_ns=self.now_ns))
+        return new_id if sent else None
+
+    def cancel_all(self) -> None:
+        """Ask to cancel all of this strategy's open orders on this instrument."""
+        for order_id in list(self.orders):
+            self.cancel(order_id)
+
+    def set_timer(self, delay_s: float) -> int:
+        """``on_timer`` once, ``delay_s`` from now; returns the timer's id."""
+        return self._set_timer(round(delay_s * NS), repeat=False)
+
+    def every(self, interval_s: float) -> int:
+        """``on_timer`` again and again, first ``interval_s`` from now."""
+        return self._set_timer(round(interval_s * NS), repeat=True)
+
+    def cancel_timer(self, timer_id: int) -> None:
+        self._engine.timers.cancel(timer_id)
+
+    def log(self, text: str) -> None:
+        """A line in the run's log, under this strategy's name."""
+        self._engine.log.info("strategy", plugin=self.strategy.name, ts_ns=self.now_ns, text=text)
+
+    def _set_timer(self, interval_ns: int, repeat: bool) -> int:
+        if interval_ns <= 0:
+            raise ValueError(f"a timer's delay must be above 0 s, got {interval_ns / NS}")
+
+        def fire(timer_id: int, due_ns: int) -> None:
+            self._engine.on_timer(self, Timer(
+                ts_local_ns=self.now_ns, instrument=self.index, strategy=self.strategy.name,
+                timer_id=timer_id, due_ns=due_ns))
+
+        return self._engine.timers.set(self.now_ns + interval_ns, fire, interval_ns if repeat else 0)
+

@@ -1,0 +1,433 @@
+"""The loop: event → state → strategies → risk → venue. One thread; the middle is plain synchronous Python."""
+
+from __future__ import annotations
+
+import signal
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from random import Random
+from typing import Any, Protocol
+
+import msgspec
+import trio
+
+from ida_core.clock import NS, SimulatedClock
+from ida_core.context import Context
+from ida_core.errors import EXIT_CONFIG, EXIT_DONE, EXIT_INTERRUPTED, EXIT_RISK
+from ida_core.events import (
+    AnyRequest,
+    BalanceUpdate,
+    Bar,
+    CancelOrder,
+    Event,
+    FundingPayment,
+    Mark,
+    MarketState,
+    Note,
+    OrderUpdate,
+    PlaceOrder,
+    Quote,
+    Signal,
+    Timer,
+    Trade,
+    VenueStatus,
+)
+from ida_core.ledger import Ledger
+from ida_core.log import Log
+from ida_core.order_table import OrderTable
+from ida_core.portfolio import Portfolio
+from ida_core.protocols import FeedPlugin, RiskCheck, Strategy, Venue
+from ida_core.risk import RiskGate, RiskState
+from ida_core.subscriptions import BookSlots, subscription_of
+from ida_core.timers import NEVER, Timers
+
+#: Events handled between two looks at Trio (signals, feeds, progress).
+BATCH = 4096
+#: One in so many book events is timed for tick-to-decision.
+SAMPLE = 32
+#: How long own orders may take to be canceled when a run stops, in the engine's time.
+STOP_PATIENCE_NS = 60 * NS
+
+_CALLBACKS: dict[type[Event], str] = {
+    Trade: "on_trade", Quote: "on_quote", Bar: "on_bar", Mark: "on_mark", Signal: "on_signal",
+    FundingPayment: "on_funding", MarketState: "on_market_state",
+}
+
+Slots = list[tuple[Context, Callable[[Context, Any], None]]]
+
+
+class Keeper(Protocol):
+    """Where inputs and requests are kept in their order: the journal, or what a replay compares with."""
+
+    def append(self, event: Event) -> None: ...
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """A plugin that raised: who, where, on which event."""
+
+    plugin: str
+    hook: str
+    where: str
+    error: str
+    event: str
+    trace: str
+
+
+class Stop(msgspec.Struct, frozen=True):
+    """Why a run ended, and the exit code that says so."""
+
+    reason: str
+    exit_code: int = EXIT_DONE
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What a re-run is compared by: net and fees in ``currency``, a position per instrument."""
+
+    fills: int
+    net: Decimal
+    fees: Decimal
+    currency: str
+    positions: tuple[Decimal, ...]
+
+
+class Engine:
+    """Runs strategies on a venue until its events end or someone stops it.
+
+    Args:
+        venue: built and connected; see ``ida_core.Venue``.
+        strategies: built with their configuration, in the order in which they see events.
+        checks: risk checks, asked in this order.
+        journal: where inputs and requests are kept; None for a re-run that nobody reads.
+        portfolio, orders: fresh; ``orders`` names client order ids.
+    """
+
+    def __init__(
+        self, venue: Venue, strategies: Sequence[Strategy], checks: Sequence[RiskCheck], *,
+        orders: OrderTable, portfolio: Portfolio, ledger: Ledger, log: Log, journal: Keeper | None = None,
+        feeds: Sequence[FeedPlugin] = (), seed: int = 1, clock: SimulatedClock | None = None,
+    ) -> None:
+        self.venue = venue
+        self.instruments = list(venue.instruments())
+        self.orders = orders
+        self.portfolio = portfolio
+        self.ledger = ledger
+        self.journal = journal
+        self.log = log
+        self.timers = Timers()
+        self.failures: list[Failure] = []
+        self.fills = 0
+        self.stop_wanted: Stop | None = None
+        self.halts: list[tuple[str, str]] = []
+        self.latency: dict[str, list[int]] = {"tick_to_decision": [], "order_out": []}
+        self.on_progress: Callable[[], None] | None = None
+        self.clock = clock or SimulatedClock()
+        self._feeds = feeds
+        self._interrupts = 0
+        self._sample = 0
+        self._strategies = list(strategies)
+        self._contexts = [self._contexts_of(s, seed) for s in strategies]
+        self._markets = [venue.market(i) for i in range(len(self.instruments))]
+        self._state = RiskState(self.instruments, orders, portfolio, self._mid, self._is_trusted)
+        self._gate = RiskGate(checks, self._state)
+        self._build_slots()
+        self._subscribe()
+
+    def _mid(self, instrument: int) -> float | None:
+        return self._markets[instrument].book.mid
+
+    def _is_trusted(self, instrument: int) -> bool:
+        return self._markets[instrument].synced
+
+    # ------------------------------------------------------------- assembling
+
+    def _contexts_of(self, strategy: Strategy, seed: int) -> list[Context]:
+        contexts = [
+            Context(self, strategy, i, Random(f"{seed}/{strategy.name}/{i}")) for i in range(len(self.instruments))
+        ]
+        by_name = {c.instrument.name: c for c in contexts}
+        for context in contexts:
+            context._others = by_name
+        return contexts
+
+    def _build_slots(self) -> None:
+        """Flat lists of bound methods per event kind and instrument, only of those who override them."""
+        self._slots: dict[str, list[Slots]] = {}
+        for name in (*_CALLBACKS.values(), "on_fill", "on_order"):
+            self._slots[name] = [self._slots_of(name, i) for i in range(len(self.instruments))]
+        self._books = [BookSlots(self._slots_of("on_book", i), self.timers) for i in range(len(self.instruments))]
+
+    def _slots_of(self, name: str, index: int) -> Slots:
+        return [
+            (contexts[index], getattr(strategy, name))
+            for strategy, contexts in zip(self._strategies, self._contexts, strict=True)
+            if getattr(type(strategy), name) is not getattr(Strategy, name)
+        ]
+
+    def _subscribe(self) -> None:
+        for i in range(len(self.instruments)):
+            wanted = {name: bool(slots[i]) for name, slots in self._slots.items()}
+            self.venue.subscribe(i, subscription_of([c.strategy for c, _ in self._slots_of("on_book", i)], wanted))
+
+    # ------------------------------------------------------------- the loop
+
+    async def run(self) -> Stop:
+        """Start the strategies, handle events until the end, stop in order. Returns why it ended."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch_signals)
+            for feed in self._feeds:
+                nursery.start_soon(self._run_feed, feed)
+            self._start()
+            await self._drive(lambda: self.stop_wanted is not None)
+            stop = self.stop_wanted = self.stop_wanted or Stop("end of data")
+            self._keep(self._note("stop", detail=stop.reason))
+            await self._wind_down()
+            nursery.cancel_scope.cancel()
+        return stop
+
+    def _start(self) -> None:
+        self.clock.set(self.venue.start_ns())
+        if any(type(c).halt is not RiskCheck.halt for c in self._gate.checks):
+            self.timers.set(self.venue.start_ns() + NS, self._on_second, NS)
+        for contexts in self._contexts:
+            for context in contexts:
+                self._call(context, context.strategy.on_start, "on_start")
+
+    async def _drive(self, is_over: Callable[[], bool]) -> None:
+        checked = time.monotonic()
+        while not is_over():
+            self._pump(min(self.timers.next_ns, self._trio_deadline_ns()), is_over)
+            self.clock.set(self.venue.now_ns)
+            if self.venue.finished:
+                return
+            if self._feeds or time.monotonic() - checked > 0.05:
+                await self._let_others_run()
+                checked = time.monotonic()
+
+    def _pump(self, until_ns: int, is_over: Callable[[], bool]) -> None:
+        """Handle up to BATCH events at or before ``until_ns``, then the timers that are due."""
+        next_event, books, handle = self.venue.next_event, self._books, self._handle
+        for _ in range(BATCH):
+            event = next_event(until_ns)
+            if event.__class__ is int:
+                self._sample -= 1
+                if self._sample <= 0:
+                    self._timed_book_event(event)
+                else:
+                    for context, on_book, book in books[event].calls:
+                        try:
+                            on_book(context, book)
+                        except Exception as error:
+                            self._fail(context, "on_book", "book", error)
+            elif event is None:
+                self.timers.fire_due(min(until_ns, self.venue.now_ns))
+                return
+            else:
+                handle(event)
+            if self.timers.next_ns < until_ns:
+                until_ns = self.timers.next_ns
+            if self.stop_wanted is not None and is_over():
+                return
+
+    def _timed_book_event(self, index: int) -> None:
+        self._sample = SAMPLE
+        began = time.perf_counter_ns()
+        for context, on_book, book in self._books[index].calls:
+            self._call(context, on_book, "on_book", book)
+        self.latency["tick_to_decision"].append(time.perf_counter_ns() - began)
+
+    def _trio_deadline_ns(self) -> int:
+        if not self._feeds:
+            return NEVER
+        return self.clock.deadline_ns(trio.lowlevel.current_statistics().seconds_to_next_deadline)
+
+    async def _let_others_run(self) -> None:
+        if self.on_progress:
+            self.on_progress()
+        if self._feeds:
+            await trio.testing.wait_all_tasks_blocked()
+        else:
+            await trio.lowlevel.checkpoint()
+
+    # ------------------------------------------------------------- events
+
+    def _handle(self, event: Event) -> None:
+        if isinstance(event, OrderUpdate):
+            self._on_order_update(event)
+            return
+        if isinstance(event, Note):
+            self.stop_wanted = Stop(event.detail)
+            return
+        if isinstance(event, BalanceUpdate | FundingPayment | MarketState | VenueStatus | Signal):
+            self._keep(event)
+        if isinstance(event, FundingPayment):
+            self.portfolio.fund(event)
+            self.ledger.post_funding(event)
+        if name := _CALLBACKS.get(type(event)):
+            self._tell(name, event)
+
+    def _tell(self, name: str, event: Event) -> None:
+        for index, slots in enumerate(self._slots[name]):
+            if event.instrument in (-1, index):
+                for context, callback in slots:
+                    self._call(context, callback, name, event)
+
+    def _on_order_update(self, update: OrderUpdate) -> None:
+        self._keep(update)
+        applied = self.orders.apply(update)
+        order = applied.order
+        if applied.fill:
+            self.fills += 1
+            self.portfolio.apply(update, order.strategy)
+            self.ledger.post_fill(update)
+        for contexts in self._contexts:
+            context = contexts[update.instrument]
+            if context.strategy.name == order.strategy:
+                self._tell_owner(context, update, applied.fill)
+        if applied.fill:
+            self._check_halts()
+
+    def _tell_owner(self, context: Context, update: OrderUpdate, is_fill: bool) -> None:
+        for name in ("on_fill", "on_order") if is_fill else ("on_order",):
+            for owner, callback in self._slots[name][update.instrument]:
+                if owner is context:
+                    self._call(context, callback, name, update)
+
+    def on_timer(self, context: Context, timer: Timer) -> None:
+        """A strategy's timer fired: journaled, then told to that strategy alone."""
+        self._keep(timer)
+        self._call(context, context.strategy.on_timer, "on_timer", timer)
+
+    def _keep(self, event: Event) -> None:
+        if self.journal is not None:
+            self.journal.append(event)
+
+    # ------------------------------------------------------------- requests
+
+    def place(self, request: PlaceOrder) -> str | None:
+        return request.order_id if self.request(request) else None
+
+    def request(self, request: AnyRequest) -> bool:
+        """Ask risk and the order table, journal, send. False: refused, and the journal says by whom and why."""
+        began = time.perf_counter_ns()
+        self._state.now_ns = now_ns = self.venue.now_ns
+        refusal = self._gate.approve(request) or self.orders.request(request, now_ns)
+        if refusal is not None:
+            self._keep(refusal)
+            return False
+        self._keep(request)
+        self.venue.send(request)
+        self.latency["order_out"].append(time.perf_counter_ns() - began)
+        return True
+
+    # ------------------------------------------------------------- risk
+
+    def _on_second(self, _timer_id: int, _due_ns: int) -> None:
+        self._check_halts()
+
+    def _check_halts(self) -> None:
+        if self.halts:
+            return
+        self._state.revalue(self.venue.now_ns)
+        halt = self._gate.halts()
+        if halt is not None:
+            self.halts.append(halt)
+            name, sentence = halt
+            self._keep(self._note("halt", plugin=name, detail=sentence))
+            self.stop_wanted = Stop(f"stopped by risk: {name}: {sentence}", EXIT_RISK)
+
+    # ------------------------------------------------------------- plugins that fail
+
+    def _call(self, context: Context, callback: Callable[..., None], hook: str, *event: Any) -> None:
+        try:
+            callback(context, *event)
+        except Exception as error:
+            self._fail(context, hook, event[0] if event else None, error)
+
+    def _fail(self, context: Context, hook: str, event: Any, error: Exception) -> None:
+        """Name it, stop it, cancel its orders; the engine goes on with the others."""
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        failure = Failure(
+            context.strategy.name, hook, f"{frame.filename}:{frame.lineno}", f"{type(error).__name__}: {error}",
+            repr(event), "".join(traceback.format_exception(error)),
+        )
+        self.failures.append(failure)
+        self.log.error("plugin_failed", plugin=failure.plugin, hook=hook, where=failure.where, error=failure.error,
+                       trace=failure.trace)
+        name = failure.where.rsplit("/", 1)[-1]
+        self._keep(self._note("plugin_failed", plugin=failure.plugin, detail=f"{hook}: {failure.error} ({name})"))
+        self._drop(context.strategy)
+
+    def _drop(self, strategy: Strategy) -> None:
+        for contexts in self._contexts:
+            if contexts[0].strategy is strategy:
+                for context in contexts:
+                    context.cancel_all()
+        at = self._strategies.index(strategy) if strategy in self._strategies else -1
+        if at < 0:
+            return
+        del self._strategies[at], self._contexts[at]
+        self._build_slots()
+        if not self._strategies:
+            self.stop_wanted = Stop(f"strategy {strategy.name} failed", EXIT_CONFIG)
+
+    # ------------------------------------------------------------- stopping
+
+    async def _wind_down(self) -> None:
+        """Stop quoting, cancel own orders, wait for the answers; bounded in the engine's time."""
+        for contexts in list(self._contexts):
+            for context in contexts:
+                self._call(context, context.strategy.on_stop, "on_stop")
+        self._build_silence()
+        for order in [o for o in self.orders.open() if not o.foreign]:
+            self._cancel(order.order_id, order.instrument, order.strategy)
+        deadline = self.venue.now_ns + STOP_PATIENCE_NS
+        with trio.CancelScope(shield=True):
+            await self._drive(lambda: not self.orders.open() or self.venue.now_ns > deadline)
+
+    def _build_silence(self) -> None:
+        """No strategy is called any more; fills and cancels are still booked."""
+        self._strategies, self._contexts = [], []
+        self.timers.clear()
+        self._build_slots()
+
+    def _cancel(self, order_id: str, instrument: int, strategy: str) -> None:
+        request = CancelOrder(
+            order_id=order_id, instrument=instrument, strategy=strategy, ts_local_ns=self.venue.now_ns)
+        self.request(request)
+
+    def result(self) -> Result:
+        """The bare figures of a finished run, from the portfolio."""
+        indices = range(len(self.instruments))
+        accounts = [self.portfolio.account(i) for i in indices]
+        return Result(
+            self.fills, self.portfolio.equity({i: self._mid(i) for i in indices}) - self.portfolio.capital,
+            sum((a.fees for a in accounts), Decimal(0)), self.portfolio.currency,
+            tuple(a.quantity for a in accounts),
+        )
+
+    def _note(self, what: str, plugin: str = "", detail: str = "", data: Any = None) -> Note:
+        return Note(ts_local_ns=self.venue.now_ns, what=what, plugin=plugin, detail=detail, data=data)
+
+    async def _watch_signals(self) -> None:
+        """The first Ctrl-C or SIGTERM stops in order; the second at once."""
+        try:
+            receiver = trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM)
+            with receiver as signals:
+                async for _ in signals:
+                    self._interrupts += 1
+                    if self._interrupts > 1:
+                        raise Interrupted(EXIT_INTERRUPTED)
+                    self.stop_wanted = Stop("interrupted")
+        except RuntimeError:
+            return  # not the main thread: whoever owns it handles signals
+
+    async def _run_feed(self, feed: FeedPlugin) -> None:
+        async for event in feed.events():
+            stamped = msgspec.structs.replace(event, ts_local_ns=self.venue.now_ns)
+            self._handle(stamped)
+
+
+class Interrupted(BaseException):
+    """Interrupted twice: what is still open is printed, nothing is waited for."""

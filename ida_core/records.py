@@ -1,0 +1,88 @@
+"""C records to event objects, for those who asked for them. Books never become objects."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from ida_core.book import Market
+from ida_core.events import Bar, Event, Mark, MarketState, Quote, Trade
+from ida_core.model import Side
+from ida_core.native import ffi, lib
+from ida_core.protocols import Subscription
+
+_E8 = Decimal(1).scaleb(-8)
+
+
+def _trade(record: Any, instrument: int) -> Trade:
+    t = ffi.cast("ida_trade *", record)
+    flags = t.head.flags
+    return Trade(
+        ts_local_ns=t.head.ts_local_ns, ts_venue_ns=t.head.ts_venue_ns, instrument=instrument,
+        trade_id=t.trade_id, price=t.price, quantity=t.quantity,
+        side=Side.SELL if flags & lib.IDA_FLAG_BUYER_IS_MAKER else Side.BUY,
+        off_book=bool(flags & lib.IDA_FLAG_OFF_BOOK),
+    )
+
+
+def _quote(record: Any, instrument: int) -> Quote:
+    q = ffi.cast("ida_quote *", record)
+    return Quote(
+        ts_local_ns=q.head.ts_local_ns, ts_venue_ns=q.head.ts_venue_ns, instrument=instrument,
+        update_id=q.update_id, bid=q.bid, bid_quantity=q.bid_quantity, ask=q.ask, ask_quantity=q.ask_quantity,
+    )
+
+
+def _bar(record: Any, instrument: int) -> Bar:
+    b = ffi.cast("ida_bar *", record)
+    return Bar(
+        ts_local_ns=b.head.ts_local_ns, ts_venue_ns=b.head.ts_venue_ns, instrument=instrument,
+        open_ns=b.open_ns, close_ns=b.close_ns, interval_s=b.interval_s, open=b.open, high=b.high, low=b.low,
+        close=b.close, volume=b.volume, trades=b.trades, closed=bool(b.head.flags & lib.IDA_FLAG_CLOSED),
+    )
+
+
+def _mark(record: Any, instrument: int) -> Mark:
+    m = ffi.cast("ida_mark *", record)
+    return Mark(
+        ts_local_ns=m.head.ts_local_ns, ts_venue_ns=m.head.ts_venue_ns, instrument=instrument,
+        mark=m.mark_e8 * _E8, index=m.index_e8 * _E8, funding_rate=m.funding_rate_e8 * _E8,
+        next_funding_ns=m.next_funding_ns,
+    )
+
+
+_MAKERS: dict[int, Callable[[Any, int], Event]] = {
+    lib.IDA_TRADE: _trade, lib.IDA_QUOTE: _quote, lib.IDA_BAR: _bar, lib.IDA_MARK: _mark,
+}
+
+
+def event_of(record: Any, instrument: int) -> Event | None:
+    """The event that an ``ida_record *`` tells, or None for kinds that have no object (books, tickers)."""
+    maker = _MAKERS.get(record.kind)
+    return maker(record, instrument) if maker else None
+
+
+def watch_bits(subscription: Subscription) -> tuple[int, int]:
+    """``ida_subscription`` bits and the interval in ns, as csrc/watch.h takes them."""
+    bits = {"none": 0, "top": lib.IDA_SUB_TOP, "every": lib.IDA_SUB_BOOK}[subscription.book]
+    bits |= lib.IDA_SUB_TRADE * subscription.trades | lib.IDA_SUB_QUOTE * subscription.quotes
+    bits |= lib.IDA_SUB_BAR * subscription.bars | lib.IDA_SUB_MARK * subscription.marks
+    return bits, subscription.interval_ns
+
+
+_STATE_REASONS = (
+    (lib.IDA_CHANGED_GAP, "GAP", "the chain of update ids broke"),
+    (lib.IDA_CHANGED_CROSSED, "STALE", "bid met ask: the book was given up"),
+    (lib.IDA_CHANGED_FAULT, "STALE", "a record could not be applied: the book was given up"),
+)
+
+
+def state_change(market: Market, changes: int, record: Any, instrument: int) -> MarketState:
+    """The event that tells whether a book is in step after ``record``; ``changes``: ``ida_change`` bits."""
+    state, reason = ("LIVE", "") if market.synced else ("STALE", "waiting for a snapshot")
+    for bit, word, sentence in _STATE_REASONS:
+        if changes & bit and not market.synced:
+            state, reason = word, sentence
+            break
+    return MarketState(
+        ts_local_ns=record.ts_local_ns, ts_venue_ns=record.ts_venue_ns, instrument=instrument,
+        state=state, reason=reason)

@@ -1,0 +1,335 @@
+"""From settings to a finished run directory: build the parts, run the engine, fold the journal, write the reports.
+
+A run directory holds ``run.toml`` (the effective configuration), ``journal/``, ``log.jsonl`` and ``report/``.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import trio
+
+from ida_core import __version__
+from ida_core.clock import SimulatedClock
+from ida_core.config import Settings, to_toml
+from ida_core.engine import Engine, Interrupted, Keeper, Stop
+from ida_core.errors import (
+    EXIT_BUG,
+    EXIT_CONFIG,
+    EXIT_DATA,
+    EXIT_DONE,
+    EXIT_INTERRUPTED,
+    ConfigError,
+    IdaError,
+    OutputError,
+)
+from ida_core.events import Note
+from ida_core.journal import JournalWriter, Timing
+from ida_core.ledger import Ledger
+from ida_core.log import Log
+from ida_core.model import plain
+from ida_core.order_table import OrderTable
+from ida_core.plugins import Plugins
+from ida_core.portfolio import Portfolio
+from ida_core.protocols import RiskCheck, Strategy, Venue, VenueSetup
+
+ORDER_PREFIX = "ida"
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far a run has come: market records, simulated time and its bounds, records per second."""
+
+    events: int
+    now_ns: int
+    first_ns: int
+    last_ns: int | None
+    rate: float
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a run came to; ``document`` is the contract of ``ida run --json``."""
+
+    exit_code: int
+    run_dir: Path
+    document: dict[str, Any]
+    warnings: list[str]
+
+
+class Parts(msgspec.Struct):
+    """What a run is made of, each built with its own section of the settings."""
+
+    venue: Any
+    strategies: list[Strategy]
+    checks: list[RiskCheck]
+    venue_class: Any
+    venue_config: Any
+
+
+def build_parts(settings: Settings, plugins: Plugins, venue_config: Any = None) -> Parts:
+    """Build venue, strategies and risk checks; ``venue_config`` stands in for the venue's section in a re-run."""
+    strategies, checks = build_plugins(settings, plugins)
+    venue_class = plugins.lookup("venues", settings.run.exchange)
+    config = venue_config or settings.section(settings.run.exchange, venue_class.Config)
+    venue = venue_class.build(VenueSetup(
+        config=config, feed=settings.run.feed, symbols=settings.run.symbols, seed=settings.run.seed,
+        instruments=_overrides(settings), on_damage=settings.data.on_damage, duration_s=settings.run.duration_s,
+        recordings=tuple(plugins.recordings.values()),
+    ))
+    return Parts(venue, strategies, checks, venue_class, config)
+
+
+def build_plugins(settings: Settings, plugins: Plugins) -> tuple[list[Strategy], list[RiskCheck]]:
+    """Build the strategies and risk checks that the settings name, each with its own section."""
+    if not settings.run.strategies:
+        raise ConfigError("no strategy was named: --strategy NAME, or strategies in [run]", code="IDA-E3003")
+    strategies = [_built(settings, plugins.lookup("strategies", name)) for name in settings.run.strategies]
+    checks = [_built(settings, plugins.lookup("risk_checks", name)) for name in settings.run.risk]
+    return strategies, checks
+
+
+def _built(settings: Settings, kind: Any) -> Any:
+    return kind(settings.section(kind.name, kind.Config))
+
+
+def _overrides(settings: Settings) -> dict[str, dict[str, Any]]:
+    return {
+        symbol: {k: v for k, v in msgspec.structs.asdict(own).items() if v is not None}
+        for symbol, own in settings.instruments.items()
+    }
+
+
+def build_engine(
+    settings: Settings, venue: Venue, strategies: Sequence[Strategy], checks: Sequence[RiskCheck], log: Log,
+    journal: Keeper | None,
+) -> Engine:
+    """An engine with fresh orders, portfolio and ledger; ``journal`` keeps inputs and requests."""
+    instruments = venue.instruments()
+    ledger = Ledger(instruments)
+    for asset, (free, locked) in venue.balances().items():
+        ledger.post_opening(asset, free + locked)
+    rates = {asset: Decimal(rate) for asset, rate in venue.description().get("rates", {}).items()}
+    capital = ledger.balance(instruments[0].settle)
+    return Engine(
+        venue, strategies, checks, orders=OrderTable(ORDER_PREFIX), log=log, journal=journal,
+        portfolio=Portfolio(instruments, rates, capital), ledger=ledger, seed=settings.run.seed,
+        clock=SimulatedClock(venue.start_ns()),
+    )
+
+
+def execute(
+    settings: Settings, plugins: Plugins, *, progress: Callable[[Progress], None] | None = None,
+) -> Outcome:
+    """Run to the end and write everything. What is wrong before the run begins leaves no run directory behind."""
+    started = datetime.now(UTC)
+    parts = build_parts(settings, plugins)
+    run_id = f"{started:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    run_dir = _make_run_dir(Path(settings.run.out), run_id, settings)
+    log = Log(run_dir / "log.jsonl", run_id, settings.run.log_level)
+    try:
+        stop, engine, warnings = _run_journaled(settings, parts, plugins, run_dir, log, started, progress)
+    except IdaError as error:
+        log.error("stopped", code=error.code, text=str(error))
+        raise
+    finally:
+        log.close()
+        parts.venue.close()
+    if _wants_worst_cases(settings):
+        _write_worst_cases(settings, plugins, parts, run_dir, engine)
+    return _report(run_dir, plugins, settings, stop, engine, warnings)
+
+
+def _make_run_dir(out: Path, run_id: str, settings: Settings) -> Path:
+    run_dir = out / run_id
+    try:
+        (run_dir / "journal").mkdir(parents=True)
+        (run_dir / "report").mkdir()
+        (run_dir / "run.toml").write_text(to_toml(settings), encoding="utf-8")
+    except OSError as error:
+        raise OutputError(
+            f"run directory {run_dir} cannot be made: {error.strerror}; name a folder that can be written: --out DIR",
+            code="IDA-E7201") from error
+    return run_dir
+
+
+def _run_journaled(
+    settings: Settings, parts: Parts, plugins: Plugins, run_dir: Path, log: Log, started: datetime,
+    progress: Callable[[Progress], None] | None,
+) -> tuple[Stop, Engine, list[str]]:
+    run_id = run_dir.name
+    journal = JournalWriter(
+        run_dir / "journal", run_id, segment_bytes=settings.journal.segment_mib << 20, sync=settings.journal.sync)
+    try:
+        parts.venue.attach(journal)
+        engine = build_engine(settings, parts.venue, parts.strategies, parts.checks, log, journal)
+        journal.append(_start_note(settings, parts, plugins))
+        if progress is not None:
+            engine.on_progress = _teller(parts.venue, progress)
+        began = time.perf_counter()
+        stop = run_engine(engine)
+        elapsed_s = time.perf_counter() - began
+        end, warnings = _end_note(engine, stop)
+        journal.append(end)
+        journal.append(_timing(engine, run_id, started, elapsed_s))
+    finally:
+        journal.close()
+    return stop, engine, warnings
+
+
+def run_engine(engine: Engine) -> Stop:
+    """Run Trio on simulated time; a group of exceptions with one cause becomes that cause."""
+    try:
+        return trio.run(engine.run, clock=engine.clock)
+    except BaseExceptionGroup as group:
+        cause = _sole(group)
+        if isinstance(cause, Interrupted):
+            return Stop("interrupted twice", EXIT_INTERRUPTED)
+        raise cause from None
+
+
+def _sole(group: BaseExceptionGroup[Any]) -> BaseException:
+    cause: BaseException = group
+    while isinstance(cause, BaseExceptionGroup) and len(cause.exceptions) == 1:
+        cause = cause.exceptions[0]
+    return cause
+
+
+def _teller(venue: Venue, progress: Callable[[Progress], None]) -> Callable[[], None]:
+    began, first_ns, last_ns = time.perf_counter(), venue.start_ns(), venue.last_ns()
+
+    def tell() -> None:
+        rate = venue.events / max(time.perf_counter() - began, 1e-9)
+        progress(Progress(venue.events, venue.now_ns, first_ns, last_ns, rate))
+
+    return tell
+
+
+# ------------------------------------------------------------------ the journal's first and last records
+
+
+def _start_note(settings: Settings, parts: Parts, plugins: Plugins) -> Note:
+    venue: Venue = parts.venue
+    instruments = venue.instruments()
+    data = {
+        "schema": 1, "mode": venue.mode, "exchange": venue.name, "seed": settings.run.seed,
+        "symbols": [i.name for i in instruments], "instruments": [msgspec.to_builtins(i) for i in instruments],
+        "strategies": [
+            {"name": s.name, "version": _version(plugins, "strategies", s.name),
+             "config": msgspec.to_builtins(s.config)} for s in parts.strategies],
+        "risk": [c.name for c in parts.checks], "reports": list(settings.run.reports),
+        "balances": _balances(venue), "assumptions": dict(venue.assumptions()),
+        "currency": instruments[0].settle, **venue.description(),
+    }
+    return Note(ts_local_ns=venue.start_ns(), what="start", data=data)
+
+
+def _version(plugins: Plugins, kind: str, name: str) -> str:
+    info = plugins.info_of(kind, name)
+    return info.version if info else __version__
+
+
+def _balances(venue: Venue) -> dict[str, list[str]]:
+    return {asset: [plain(free), plain(locked)] for asset, (free, locked) in sorted(venue.balances().items())}
+
+
+def residuals(engine: Engine) -> dict[str, Decimal]:
+    """Assets in which the venue's balance is not start + fills - fees + funding, and by how much."""
+    return {a: r for a, r in engine.ledger.check(engine.venue.balances()).items() if r}
+
+
+def _end_note(engine: Engine, stop: Stop) -> tuple[Note, list[str]]:
+    venue = engine.venue
+    residual = residuals(engine)
+    warnings = list(venue.warnings())
+    warnings += [f"plugin {f.plugin} failed in {f.hook} at {f.where}: {f.error}" for f in engine.failures]
+    if open_orders := engine.orders.open():
+        warnings.append(f"{len(open_orders)} orders are still open or unknown: "
+                        + ", ".join(o.order_id for o in open_orders[:10]))
+    if residual:
+        warnings.append("the ledger does not balance: " + ", ".join(f"{a} {plain(r)}" for a, r in residual.items()))
+    data = {
+        "reason": stop.reason, "balances": _balances(venue), "warnings": warnings,
+        "ledger_residual": {asset: plain(value) for asset, value in sorted(residual.items())},
+        "open_orders": [o.order_id for o in open_orders],
+    }
+    return Note(ts_local_ns=venue.now_ns, what="end", data=data), warnings
+
+
+def _timing(engine: Engine, run_id: str, started: datetime, elapsed_s: float) -> Timing:
+    latency = {name: _quantiles(samples) for name, samples in engine.latency.items() if samples}
+    return Timing(ts_local_ns=engine.venue.now_ns, what="run", data={
+        "run_id": run_id, "started": started.isoformat(timespec="seconds"), "elapsed_s": round(elapsed_s, 6),
+        "throughput_eps": round(engine.venue.events / max(elapsed_s, 1e-9), 1), "latency_us": latency,
+    })
+
+
+def _quantiles(samples_ns: list[int]) -> dict[str, float]:
+    ordered = sorted(samples_ns)
+    return {f"p{q}": round(ordered[min(len(ordered) - 1, len(ordered) * q // 100)] / 1000, 3) for q in (50, 99)}
+
+
+# ------------------------------------------------------------------ worst cases and reports
+
+
+def _wants_worst_cases(settings: Settings) -> bool:
+    return settings.run.worst_cases and bool({"html", "console"} & set(settings.run.reports))
+
+
+def _write_worst_cases(settings: Settings, plugins: Plugins, parts: Parts, run_dir: Path, headline: Engine) -> None:
+    """Re-run with one assumption worse at a time, without a journal; beside the headline in the reports."""
+    cases = getattr(parts.venue_class, "worst_cases", None)
+    if cases is None or (headline.stop_wanted is not None and headline.stop_wanted.reason != "end of data"):
+        return
+    rows = [{"name": "as run", "what": "the headline", **_figures(headline)}]
+    for case in cases(parts.venue_config):
+        again = build_parts(settings, plugins, venue_config=case.config)
+        log = Log.silent()
+        try:
+            engine = build_engine(settings, again.venue, again.strategies, again.checks, log, None)
+            run_engine(engine)
+            rows.append({"name": case.name, "what": case.what, **_figures(engine)})
+        finally:
+            again.venue.close()
+    (run_dir / "report" / "worst_cases.json").write_bytes(msgspec.json.format(msgspec.json.encode(rows)))
+
+
+def _figures(engine: Engine) -> dict[str, Any]:
+    total = engine.result()
+    return {
+        "fills": total.fills, "net": plain(total.net), "fees": plain(total.fees), "currency": total.currency,
+        "position": {i.name: plain(p) for i, p in zip(engine.instruments, total.positions, strict=True)},
+    }
+
+
+def _report(
+    run_dir: Path, plugins: Plugins, settings: Settings, stop: Stop, engine: Engine, warnings: list[str],
+) -> Outcome:
+    from ida_core.report import load
+
+    report = load(run_dir)
+    for name in settings.run.reports:
+        if name != "console":
+            plugins.lookup("reporters", name)().write(report, run_dir / "report")
+    document: dict[str, Any] = dict(report.document())
+    return Outcome(_exit_code(stop, engine), run_dir, document, warnings)
+
+
+def _exit_code(stop: Stop, engine: Engine) -> int:
+    if stop.exit_code != EXIT_DONE:
+        return stop.exit_code
+    if engine.failures:
+        return EXIT_CONFIG
+    if residuals(engine):
+        return EXIT_BUG
+    if not all(engine.venue.market(i).synced for i in range(len(engine.instruments))):
+        return EXIT_DATA
+    return EXIT_DONE
+
+
+__all__ = ["Outcome", "Progress", "build_engine", "build_parts", "build_plugins", "execute", "run_engine"]

@@ -1,0 +1,53 @@
+"""Timers on the engine's time: a heap that the engine looks at before it asks for the next event."""
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+NEVER = 2**63 - 1
+
+
+@dataclass(order=True, slots=True)
+class _Entry:
+    due_ns: int
+    timer_id: int
+    fire: Callable[[int, int], None] = field(compare=False)
+    interval_ns: int = field(compare=False, default=0)
+
+
+class Timers:
+    """Due times and what to call: ``fire(timer_id, due_ns)``. Equal times fire in the order of setting."""
+
+    def __init__(self) -> None:
+        self._heap: list[_Entry] = []
+        self._last_id = 0
+        self._canceled: set[int] = set()
+
+    def set(self, due_ns: int, fire: Callable[[int, int], None], interval_ns: int = 0) -> int:
+        """``interval_ns`` > 0: again and again, each time that much later."""
+        self._last_id += 1
+        heapq.heappush(self._heap, _Entry(due_ns, self._last_id, fire, interval_ns))
+        return self._last_id
+
+    def cancel(self, timer_id: int) -> None:
+        self._canceled.add(timer_id)
+
+    @property
+    def next_ns(self) -> int:
+        return self._heap[0].due_ns if self._heap else NEVER
+
+    def fire_due(self, now_ns: int) -> None:
+        while self._heap and self._heap[0].due_ns <= now_ns:
+            entry = heapq.heappop(self._heap)
+            if entry.timer_id in self._canceled:
+                self._canceled.discard(entry.timer_id)
+                continue
+            due_ns = entry.due_ns
+            if entry.interval_ns:
+                entry.due_ns += entry.interval_ns
+                heapq.heappush(self._heap, entry)
+            entry.fire(entry.timer_id, due_ns)
+
+    def clear(self) -> None:
+        self._heap.clear()
+        self._canceled.clear()

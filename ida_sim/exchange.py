@@ -1,0 +1,265 @@
+"""The simulated exchange: what arrives is checked, held against the account, matched, and answered.
+
+No clock and no latency here: whoever drives it says when a request arrives, and carries the answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from ida_core import (
+    AnyRequest,
+    BalanceUpdate,
+    CancelAll,
+    CancelOrder,
+    Event,
+    Execution,
+    Instrument,
+    InstrumentKind,
+    OrderStatus,
+    OrderType,
+    OrderUpdate,
+    PlaceOrder,
+    ReplaceOrder,
+    Side,
+)
+from ida_core.native import ffi, lib
+from ida_sim.account import Account
+from ida_sim.fees import DISCOUNT_ASSET, Fee, Fees
+from ida_sim.filters import check_order
+from ida_sim.timeline import Matching, Timeline
+
+_EXECUTIONS = {
+    lib.IDA_X_NEW: Execution.NEW, lib.IDA_X_CANCELED: Execution.CANCELED, lib.IDA_X_REPLACED: Execution.REPLACED,
+    lib.IDA_X_REJECTED: Execution.REJECTED, lib.IDA_X_TRADE: Execution.TRADE, lib.IDA_X_EXPIRED: Execution.EXPIRED,
+    lib.IDA_X_TRADE_PREVENTION: Execution.TRADE_PREVENTION, lib.IDA_X_TRIGGERED: Execution.TRIGGERED,
+}
+_STATUSES = {
+    lib.IDA_S_NEW: OrderStatus.NEW, lib.IDA_S_PARTIALLY_FILLED: OrderStatus.PARTIALLY_FILLED,
+    lib.IDA_S_FILLED: OrderStatus.FILLED, lib.IDA_S_CANCELED: OrderStatus.CANCELED,
+    lib.IDA_S_REJECTED: OrderStatus.REJECTED, lib.IDA_S_EXPIRED: OrderStatus.EXPIRED,
+    lib.IDA_S_EXPIRED_IN_MATCH: OrderStatus.EXPIRED_IN_MATCH,
+}
+_REASONS = {
+    lib.IDA_R_NONE: "", lib.IDA_R_TOOK: "TOOK", lib.IDA_R_QUEUE_REACHED: "QUEUE_REACHED",
+    lib.IDA_R_TRADED_THROUGH: "TRADED_THROUGH", lib.IDA_R_BOOK_CROSSED: "BOOK_CROSSED", lib.IDA_R_MATCHED: "MATCHED",
+    lib.IDA_R_WOULD_TAKE: "Order would immediately match and take.",
+    lib.IDA_R_WOULD_TRIGGER: "Stop price would trigger immediately.",
+    lib.IDA_R_NO_LIQUIDITY: "INSUFFICIENT_LIQUIDITY", lib.IDA_R_IOC_REST: "UNFILLED_IOC_QUANTITY_EXPIRED",
+    lib.IDA_R_FOK_SHORT: "UNFILLED_FOK_ORDER_EXPIRED", lib.IDA_R_SELF_TRADE: "SELF_TRADE_PREVENTION",
+    lib.IDA_R_USER: "",
+}
+#: Codes as Binance has them: new order rejected, cancel rejected, server busy.
+NEW_ORDER_REJECTED, CANCEL_REJECTED, BUSY = -2010, -2011, -1008
+NOT_READY = (BUSY, "The simulated exchange has no order book of this symbol at this time.")
+
+
+class _Open:
+    """An order at the exchange: the request and the number under which the matching engine knows it."""
+
+    __slots__ = ("number", "overreaches", "request")
+
+    def __init__(self, number: int, request: PlaceOrder) -> None:
+        self.number = number
+        self.request = request
+        self.overreaches = False
+
+
+class Exchange:
+    """Orders, account and matching of all instruments. Every method returns the answers in their order."""
+
+    def __init__(self, instruments: Sequence[Instrument], timeline: Timeline, account: Account, fees: Fees) -> None:
+        self._instruments = instruments
+        self._timeline = timeline
+        self._matching: list[Matching] = [timeline.matching(i) for i in range(len(instruments))]
+        self._books = [timeline.exchange_book(i) for i in range(len(instruments))]
+        self.account = account
+        self._fees = fees
+        self._by_id: dict[str, _Open] = {}
+        self._by_number: dict[int, _Open] = {}
+        self._last_number = 0
+        self.warnings: list[str] = []
+
+    def handle(self, request: AnyRequest, now_ns: int) -> list[Event]:
+        """One request has arrived."""
+        match request:
+            case PlaceOrder():
+                return self._place(request, now_ns)
+            case CancelOrder():
+                return self._cancel(request, now_ns)
+            case ReplaceOrder():
+                return self._replace(request, now_ns)
+            case CancelAll():
+                mine = [o for o in self._by_id.values() if o.request.instrument == request.instrument]
+                return [e for o in mine for e in self._cancel_open(o, now_ns)]
+
+    # ------------------------------------------------------------- placing
+
+    def _place(self, request: PlaceOrder, now_ns: int) -> list[Event]:
+        refused = self._refusal(request)
+        if refused is not None:
+            return [self._reject(request, now_ns, *refused)]
+        self._last_number += 1
+        order = _Open(self._last_number, request)
+        self._by_id[request.order_id] = self._by_number[order.number] = order
+        i = request.instrument
+        status = self._matching[i].place(order.number, request, self._notional(request), now_ns)
+        if status != lib.IDA_OK:
+            self._forget(order)
+            text = str(ffi.string(lib.ida_status_text(status)).decode())
+            return [self._reject(request, now_ns, NEW_ORDER_REJECTED, f"Matching engine: {text}.")]
+        return self.reports(i)
+
+    def _refusal(self, request: PlaceOrder) -> tuple[int, str] | None:
+        """Filters, then the account, as Binance orders them."""
+        i = request.instrument
+        if not self._timeline.exchange_ready(i):
+            return NOT_READY
+        if request.order_id in self._by_id:
+            return NEW_ORDER_REJECTED, "Duplicate order sent."
+        instrument = self._instruments[i]
+        situation = self.account.situation(instrument, self._reference(i))
+        return check_order(request, instrument, situation) or self.account.hold(
+            request.order_id, request, instrument, self._worst_price(request))
+
+    def _reference(self, index: int) -> Decimal | None:
+        """The last price, or the middle of the book before there is one; quote units."""
+        last = self._matching[index].last_price
+        ticks = last if last is not None else self._books[index].bid or self._books[index].ask
+        return None if ticks is None else self._instruments[index].price(ticks)
+
+    def _worst_price(self, request: PlaceOrder) -> int | None:
+        """Where a market order of this size would end, so that enough is held for it."""
+        book = self._books[request.instrument]
+        side = request.side.opposite
+        if request.type in (OrderType.STOP_LOSS, OrderType.TAKE_PROFIT):
+            return request.stop_price
+        if request.quantity:
+            return book.walk(side, request.quantity).worst
+        return book.ask if request.side is Side.BUY else book.bid
+
+    def _notional(self, request: PlaceOrder) -> int:
+        """``quote_quantity`` in ticks x lots, rounded down."""
+        if request.quote_quantity is None:
+            return 0
+        instrument = self._instruments[request.instrument]
+        return int(request.quote_quantity / (instrument.tick_size * instrument.lot_size * instrument.multiplier))
+
+    # ------------------------------------------------------------- canceling and replacing
+
+    def _cancel(self, request: CancelOrder, now_ns: int) -> list[Event]:
+        order = self._by_id.get(request.order_id)
+        if order is None:
+            return [self._refuse_change(request, Execution.CANCEL_REJECTED, now_ns)]
+        return self._cancel_open(order, now_ns)
+
+    def _cancel_open(self, order: _Open, now_ns: int) -> list[Event]:
+        i = order.request.instrument
+        self._matching[i].cancel(order.number, now_ns)
+        return self.reports(i)
+
+    def _replace(self, request: ReplaceOrder, now_ns: int) -> list[Event]:
+        order = self._by_id.get(request.order_id)
+        if order is None:
+            return [self._refuse_change(request, Execution.REPLACE_REJECTED, now_ns)]
+        canceled = self._cancel_open(order, now_ns)
+        old = order.request
+        anew = PlaceOrder(
+            ts_local_ns=request.ts_local_ns, instrument=old.instrument, order_id=request.new_order_id,
+            strategy=request.strategy, side=old.side, type=old.type, quantity=request.quantity, price=request.price,
+            stop_price=old.stop_price, tif=old.tif, stp=old.stp, reduce_only=old.reduce_only, note=old.note,
+        )
+        return canceled + self._place(anew, now_ns)
+
+    def _refuse_change(self, request: AnyRequest, execution: Execution, now_ns: int) -> OrderUpdate:
+        return OrderUpdate(
+            ts_venue_ns=now_ns, instrument=request.instrument, order_id=request.order_id, execution=execution,
+            status=OrderStatus.UNKNOWN, reason="Unknown order sent.", code=CANCEL_REJECTED,
+        )
+
+    def _reject(self, request: PlaceOrder, now_ns: int, code: int, text: str) -> OrderUpdate:
+        return OrderUpdate(
+            ts_venue_ns=now_ns, instrument=request.instrument, order_id=request.order_id, side=request.side,
+            execution=Execution.REJECTED, status=OrderStatus.REJECTED, order_quantity=request.quantity,
+            reason=text, code=code,
+        )
+
+    # ------------------------------------------------------------- what the matching engine said
+
+    def reports(self, index: int) -> list[Event]:
+        """Book the matching engine's new reports of one instrument, and tell them."""
+        events: list[Event] = []
+        prices: list[int] = []
+        while reports := self._matching[index].take_reports():
+            for report in reports:
+                order = self._by_number[report.order_id]
+                events.append(self._update(index, order, report))
+                if report.execution == lib.IDA_X_TRADE:
+                    prices.append(report.price)
+                if report.leaves == 0 and report.execution != lib.IDA_X_NEW:
+                    self._forget(order)
+            self._expire_overreaching(index)
+        if prices:
+            self._check_margin(index, prices[-1])
+            events.append(BalanceUpdate(
+                ts_venue_ns=events[-1].ts_venue_ns, instrument=index, reason="ORDER",
+                balances=self.account.take_changes()))
+        return events
+
+    def _update(self, index: int, order: _Open, report: Any) -> OrderUpdate:
+        instrument, request = self._instruments[index], order.request
+        fee = Fee(Decimal(0), "")
+        if report.execution == lib.IDA_X_TRADE:
+            fee = self._fees.fee(
+                instrument, request.side, report.quantity, report.price, bool(report.maker),
+                self.account.free(DISCOUNT_ASSET))
+            self.account.fill(request.order_id, report.quantity, report.price, fee)
+        rejected = report.execution == lib.IDA_X_REJECTED
+        expired = order.overreaches and report.execution == lib.IDA_X_CANCELED
+        return OrderUpdate(
+            ts_venue_ns=report.ts_venue_ns, instrument=index, order_id=request.order_id, side=request.side,
+            execution=Execution.EXPIRED if expired else _EXECUTIONS[report.execution],
+            status=OrderStatus.EXPIRED if expired else _STATUSES[report.status], venue_order_id=order.number,
+            price=report.price if report.trade_id else 0, quantity=report.quantity, cumulative=report.cumulative,
+            leaves=report.leaves, order_quantity=report.order_quantity, trade_id=report.trade_id,
+            maker=bool(report.maker), fee=fee.amount, fee_asset=fee.asset,
+            reason="REDUCE_ONLY" if expired else _REASONS[report.reason],
+            code=NEW_ORDER_REJECTED if rejected else 0, ahead=report.ahead,
+        )
+
+    def _expire_overreaching(self, index: int) -> None:
+        """Reduce-only orders that would by now open a position."""
+        for order_id in self.account.overreaching(self._instruments[index]):
+            order = self._by_id[str(order_id)]
+            order.overreaches = True
+            self._matching[index].cancel(order.number, self._timeline.now_ns)
+
+    def _check_margin(self, index: int, price: int) -> None:
+        instrument = self._instruments[index]
+        if instrument.kind is not InstrumentKind.SPOT:
+            sentence = self.account.mark(instrument, instrument.price(price))
+            if sentence:
+                self.warnings.append(sentence)
+
+    def _forget(self, order: _Open) -> None:
+        self._by_id.pop(order.request.order_id, None)
+        self._by_number.pop(order.number, None)
+        self.account.release(order.request.order_id)
+
+    # ------------------------------------------------------------- funding and looking
+
+    def fund(self, index: int, record: Any) -> list[Event]:
+        """A funding time was reached; ``record``: the last ``ida_mark`` published before it."""
+        mark = ffi.cast("ida_mark *", record)
+        rate, price = Decimal(mark.funding_rate_e8).scaleb(-8), Decimal(mark.mark_e8).scaleb(-8)
+        payment = self.account.fund(self._instruments[index], rate, price)
+        if payment is None:
+            return []
+        return [msgspec.structs.replace(payment, instrument=index, ts_venue_ns=mark.next_funding_ns)]
+
+    def open_orders(self) -> list[PlaceOrder]:
+        return [o.request for o in self._by_id.values()]

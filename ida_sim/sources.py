@@ -1,0 +1,181 @@
+"""Where the simulated exchange's prices come from: recordings, or the synthetic market."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import zlib
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ida_core import (
+    ConfigError,
+    DataError,
+    Feed,
+    FeedInstrument,
+    Filters,
+    Instrument,
+    VenueSetup,
+    clock_offset,
+    suggestion,
+)
+
+SYNTHETIC = "synthetic"
+#: 2026-01-01T00:00:00Z: when a synthetic market begins.
+SYNTHETIC_START_NS = 1_767_225_600_000_000_000
+SYNTHETIC_DURATION_S = 600.0
+#: Bounds on how high a book reaches, in ticks.
+LEAST_REACH, MOST_REACH = 1 << 16, 1 << 30
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """One instrument of the run: as traded, its chaining rule, and in ticks the first price and how high its
+    books must reach."""
+
+    instrument: Instrument
+    chain: int
+    first_price: int
+    highest: int
+
+
+class Source(msgspec.Struct, frozen=True):
+    """Feeds of one clock, with the offset taken off and the sentence that says so."""
+
+    feeds: tuple[Any, ...]
+    offset_ns: int
+    clock: str
+
+
+def open_recordings(setup: VenueSetup, offset_ms: Decimal | None) -> list[Source]:
+    """Open every path of ``setup.feed``, grouped by market: each group was recorded by one clock against one."""
+    groups: dict[str, list[Path]] = {}
+    for text in setup.feed:
+        path = Path(text)
+        groups.setdefault(_recording_of(setup, path)[0], []).append(path)
+    grids = {symbol: {k: own[k] for k in ("tick_size", "lot_size") if k in own}
+             for symbol, own in setup.instruments.items()}
+    options = {"instruments": grids, "on_damage": setup.on_damage}
+    feeds: list[Feed] = []
+    for name, paths in groups.items():
+        recording = next(r for r in setup.recordings if r.name == name)
+        feeds.extend(recording.open(paths, options))
+    by_market: dict[str, list[Feed]] = {}
+    for feed in feeds:
+        by_market.setdefault("/".join(sorted({i.market for i in feed.meta.instruments})), []).append(feed)
+    return [_source(group, offset_ms) for group in by_market.values()]
+
+
+def _source(feeds: Sequence[Feed], offset_ms: Decimal | None) -> Source:
+    if offset_ms is not None:
+        return Source(tuple(feeds), int(offset_ms * 1_000_000), f"clock offset {offset_ms} ms, as configured")
+    offset_ns, sentence = clock_offset(feeds)
+    return Source(tuple(feeds), offset_ns, sentence)
+
+
+def _recording_of(setup: VenueSetup, path: Path) -> tuple[str, Any]:
+    head = read_head(path)
+    for recording in setup.recordings:
+        if recording.recognises(path, head):
+            return recording.name, recording
+    known = ", ".join(r.name for r in setup.recordings) or "none is loaded"
+    raise DataError(f"{path}: not a recording that is known (formats: {known})", code="IDA-E7003")
+
+
+def read_head(path: Path, length: int = 4096) -> bytes:
+    """The first bytes of a file, decompressed."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(length)
+            if head[:2] != b"\x1f\x8b":
+                return head
+            file.seek(0)
+            with gzip.open(file) as text:
+                return text.read(length)
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        return b""
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}", code="IDA-E7001") from error
+
+
+def listed_instruments(sources: Sequence[Source], setup: VenueSetup) -> list[Listed]:
+    """All instruments of the feeds that the run asked for, in order of appearance."""
+    found: dict[tuple[str, str], list[FeedInstrument]] = {}
+    for source in sources:
+        for feed in source.feeds:
+            for item in feed.meta.instruments:
+                found.setdefault((item.market, item.symbol), []).append(item)
+    wanted = _wanted(found, setup.symbols)
+    symbols = [symbol for _, symbol in wanted]
+    listed = []
+    for market, symbol in wanted:
+        name = symbol if symbols.count(symbol) == 1 else f"{market}:{symbol}"
+        listed.append(_listed(found[market, symbol], name, setup.instruments))
+    return listed
+
+
+def _wanted(found: Mapping[tuple[str, str], Any], symbols: Sequence[str]) -> list[tuple[str, str]]:
+    if not symbols:
+        return list(found)
+    wanted = []
+    for text in symbols:
+        market, _, symbol = text.rpartition(":")
+        matches = [key for key in found if key[1] == symbol and market in ("", key[0])]
+        if not matches:
+            names = [s for _, s in found] + [f"{m}:{s}" for m, s in found]
+            raise ConfigError(
+                f"symbol {text} is not in the feed; it has {', '.join(s for _, s in found)}{suggestion(text, names)}",
+                code="IDA-E3004")
+        wanted.extend(matches)
+    return wanted
+
+
+def _listed(
+    items: Sequence[FeedInstrument], name: str, overrides: Mapping[str, Mapping[str, Any]],
+) -> Listed:
+    """``items``: the instrument in each of its feeds."""
+    own = overrides.get(items[0].symbol, {})
+    changes = {k: own[k] for k in ("base", "quote", "multiplier") if own.get(k) is not None}
+    instrument = msgspec.structs.replace(
+        items[0].instrument(name), filters=Filters(**{k: own[k] for k in Filters.__struct_fields__ if k in own}),
+        **changes)
+    first = next((i.first_price for i in items if i.first_price > 0), 1)
+    highest = 2 * max(first, *(i.highest_price for i in items))
+    return Listed(instrument, items[0].chain, first, min(max(highest, LEAST_REACH), MOST_REACH))
+
+
+def synthetic_instruments(setup: VenueSetup, start_price: Decimal) -> list[Listed]:
+    """One spot instrument per symbol asked for (BTCUSDT unless said), on a grid that suits the price."""
+    return [_synthetic(symbol, setup.instruments.get(symbol, {}), start_price)
+            for symbol in setup.symbols or ("BTCUSDT",)]
+
+
+def _synthetic(symbol: str, own: Mapping[str, Any], start_price: Decimal) -> Listed:
+    base, quote = (symbol[:-4], symbol[-4:]) if len(symbol) > 4 else (symbol, "USDT")
+    exponent = math.floor(math.log10(start_price)) - 6
+    tick = own.get("tick_size") or Decimal(1).scaleb(min(exponent, 0))
+    lot = own.get("lot_size") or Decimal(1).scaleb(-min(8, max(0, exponent + 7)))
+    instrument = Instrument(
+        symbol=symbol, base=own.get("base") or base, quote=own.get("quote") or quote, tick_size=tick, lot_size=lot,
+        filters=Filters(min_notional=Decimal(5), min_quantity=lot, max_orders=200),
+    )
+    first = int(start_price / tick)
+    return Listed(instrument, 0, first, min(64 * first, MOST_REACH))
+
+
+def feed_warnings(feed: Feed) -> list[str]:
+    """What the making of a feed met that its user should know."""
+    meta, name = feed.meta, feed.meta.sources[0].name
+    found = list(feed.notes)
+    if meta.problems_total:
+        first = meta.problems[0]
+        found.append(
+            f"{name}: {meta.problems_total} lines were passed over; the first is line {first.line}: {first.rule}")
+    if meta.off_book:
+        found.append(f"{name}: {meta.off_book} trades off the book (insurance fund and the like) fill nothing")
+    for reason, count in sorted(meta.ignored.items()):
+        found.append(f"{name}: {count} messages passed over: {reason}")
+    return found

@@ -1,0 +1,351 @@
+"""The simulated exchange as a venue, in this process: its market, its matching, and the way there and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from random import Random
+from typing import Any, ClassVar
+
+import msgspec
+
+from ida_core import (
+    AnyRequest,
+    DataError,
+    Event,
+    Execution,
+    Instrument,
+    InstrumentKind,
+    Market,
+    OrderStatus,
+    OrderUpdate,
+    OutputError,
+    PlaceOrder,
+    Subscription,
+    VenueSetup,
+    WorstCase,
+    event_of,
+    plain,
+    state_change,
+)
+from ida_core.native import lib
+from ida_sim.account import Account
+from ida_sim.config import SimConfig
+from ida_sim.exchange import BUSY, Exchange
+from ida_sim.fees import DISCOUNT_ASSET, Fees
+from ida_sim.latency import Latency, latency_model
+from ida_sim.queues import WORST, queue_model
+from ida_sim.sources import (
+    SYNTHETIC,
+    SYNTHETIC_DURATION_S,
+    SYNTHETIC_START_NS,
+    Listed,
+    Source,
+    feed_warnings,
+    listed_instruments,
+    open_recordings,
+    synthetic_instruments,
+)
+from ida_sim.timeline import Timeline, agents_config, status_text
+
+
+class SimVenue:
+    """Built by ``SimVenue.build(setup)``; see ``ida_core.Venue`` for the contract."""
+
+    name: ClassVar[str] = "sim"
+    mode: ClassVar[str] = "SIM"
+    simulated: ClassVar[bool] = True
+    api: ClassVar[int] = 1
+    Config: ClassVar[type[msgspec.Struct]] = SimConfig
+
+    @classmethod
+    def build(cls, setup: VenueSetup) -> SimVenue:
+        return cls(setup)
+
+    @staticmethod
+    def worst_cases(config: SimConfig) -> Sequence[WorstCase]:
+        """The re-runs that show what the headline owes to its assumptions."""
+        replace = msgspec.structs.replace
+        slower = replace(config, latency_factor=config.latency_factor * 2)
+        dearer = replace(config, fee_tiers_worse=config.fee_tiers_worse + 1)
+        return (
+            WorstCase("latency x2", "both legs take twice as long", slower),
+            WorstCase("back of queue", WORST.words, replace(config, queue="risk_averse")),
+            WorstCase("next fee tier", _fees(dearer).describe(), dearer),
+        )
+
+    def __init__(self, setup: VenueSetup) -> None:
+        self._config: SimConfig = setup.config
+        self._setup = setup
+        self._rng = Random(f"{setup.seed}/sim")
+        self._sources: list[Source] = []
+        self._listed = self._find_market()
+        self._instruments = [item.instrument for item in self._listed]
+        self._timeline = self._build_timeline()
+        self._event = self._timeline.event
+        self._event.now_ns = self._timeline.first_ns or 0
+        self._next = lib.ida_timeline_next
+        self._markets = [self._timeline.market(i) for i in range(len(self._listed))]
+        self._request_latency = self._latency("request_latency_ms")
+        self._response_latency = self._latency("response_latency_ms")
+        self._fees = _fees(self._config)
+        self._account = Account(self._opening_balances(), self._config.leverage)
+        self._exchange = Exchange(self._instruments, self._timeline, self._account, self._fees)
+        self._under_way: dict[int, Any] = {}
+        self._last_token = 0
+        self._last_arrival_ns = self._last_response_ns = 0
+        self._finished = False
+        self._journal: Any = None
+
+    # ------------------------------------------------------------- building
+
+    def _find_market(self) -> list[Listed]:
+        if self.is_synthetic:
+            return synthetic_instruments(self._setup, self._config.start_price)
+        if not self._setup.feed:
+            raise DataError("the simulated exchange needs prices: --feed FILE… or --feed synthetic", code="IDA-E7002")
+        self._sources = open_recordings(self._setup, self._config.clock_offset_ms)
+        return listed_instruments(self._sources, self._setup)
+
+    @property
+    def is_synthetic(self) -> bool:
+        return self._setup.feed == (SYNTHETIC,)
+
+    def _build_timeline(self) -> Timeline:
+        timeline = Timeline(len(self._listed))
+        code, power, _ = queue_model(self._config.queue)
+        for item in self._listed:
+            timeline.add_instrument(item.chain, item.highest, (code, power or 1.0), self._config.max_open_orders)
+        if self.is_synthetic:
+            self._add_agents(timeline)
+        else:
+            self._add_feeds(timeline)
+        return timeline
+
+    def _add_agents(self, timeline: Timeline) -> None:
+        config = self._config
+        for i, item in enumerate(self._listed):
+            typical = item.instrument.floor_to_lot(Decimal(1000) / item.instrument.price(item.first_price))
+            timeline.add_agents(i, agents_config(
+                seed=self._setup.seed * 1_000_003 + i, start_ns=SYNTHETIC_START_NS, start_price=item.first_price,
+                typical_quantity=max(typical, 1), volatility=config.volatility, events_per_s=config.events_per_s,
+                half_spread=config.half_spread_ticks, latency_ms=config.feed_latency_ms,
+                jitter_ms=config.feed_jitter_ms))
+        timeline.end_at(SYNTHETIC_START_NS + int((self._setup.duration_s or SYNTHETIC_DURATION_S) * 1e9))
+
+    def _add_feeds(self, timeline: Timeline) -> None:
+        numbers = {(x.instrument.market, x.instrument.symbol): i for i, x in enumerate(self._listed)}
+        for source in self._sources:
+            for feed in source.feeds:
+                mapping = [numbers.get((x.market, x.symbol), -1) for x in feed.meta.instruments]
+                timeline.add_feed(feed, mapping, source.offset_ns)
+        if self._setup.duration_s is not None and timeline.first_ns is not None:
+            timeline.end_at(timeline.first_ns + int(self._setup.duration_s * 1e9))
+
+    def _latency(self, key: str) -> Latency:
+        samples = sorted(max(0, q - s.offset_ns) for s in self._sources for f in s.feeds for q in f.meta.latency_ns)
+        model = latency_model(getattr(self._config, key), self._rng, feed_ns=samples, key=f"sim.{key}")
+        return model if self._config.latency_factor == 1 else model.scaled(self._config.latency_factor)
+
+    def _opening_balances(self) -> dict[str, Decimal]:
+        if self._config.balances:
+            return dict(self._config.balances)
+        balances: dict[str, Decimal] = {}
+        for item in self._listed:
+            x = item.instrument
+            if x.kind is InstrumentKind.INVERSE:
+                balances.setdefault(x.settle, Decimal(100))
+                continue
+            balances.setdefault(x.settle, Decimal(1_000_000))
+            if x.kind is InstrumentKind.SPOT and item.first_price > 0:
+                lots = x.floor_to_lot(Decimal(1_000_000) / x.price(item.first_price))
+                balances.setdefault(x.base, x.quantity(lots))
+        return balances
+
+    # ------------------------------------------------------------- what is offered
+
+    def instruments(self) -> Sequence[Instrument]:
+        return self._instruments
+
+    def market(self, instrument: int) -> Market:
+        return self._markets[instrument]
+
+    def subscribe(self, instrument: int, subscription: Subscription) -> None:
+        self._timeline.subscribe(instrument, subscription)
+
+    def attach(self, journal: Any) -> None:
+        self._journal = journal
+        self._timeline.attach(journal)
+
+    def start_ns(self) -> int:
+        first = self._timeline.first_ns
+        if first is None:
+            raise DataError("the feed holds no market data for the symbols asked for", code="IDA-E7002")
+        return first
+
+    def last_ns(self) -> int | None:
+        if self.is_synthetic:
+            return SYNTHETIC_START_NS + int((self._setup.duration_s or SYNTHETIC_DURATION_S) * 1e9)
+        return self._timeline.last_ns
+
+    @property
+    def now_ns(self) -> int:
+        return int(self._event.now_ns)
+
+    @property
+    def events(self) -> int:
+        return self._timeline.events
+
+    @property
+    def finished(self) -> bool:
+        return self._finished
+
+    def balances(self) -> Mapping[str, tuple[Decimal, Decimal]]:
+        return self._account.balances()
+
+    # ------------------------------------------------------------- time goes on
+
+    def next_event(self, until_ns: int) -> Event | int | None:
+        event = self._event
+        while True:
+            what = self._next(self._timeline.pointer, until_ns, event)
+            if what == lib.IDA_AT_BOOK:
+                return int(event.instrument)
+            if what == lib.IDA_AT_RECORD:
+                told = event_of(event.record, event.instrument)
+                if told is not None:
+                    return told
+            elif what == lib.IDA_AT_TIME or what == lib.IDA_AT_END:
+                self._finished = what == lib.IDA_AT_END
+                return None
+            else:
+                answer = self._happening(what)
+                if answer is not None:
+                    return answer
+
+    def _happening(self, what: int) -> Event | None:
+        event = self._event
+        if what == lib.IDA_AT_DELIVERY:
+            delivered: Event = self._under_way.pop(event.token)
+            return delivered
+        if what == lib.IDA_AT_STATE:
+            return state_change(
+                self._markets[event.instrument], event.changes, event.record, event.instrument)
+        if what == lib.IDA_AT_ARRIVAL:
+            request = self._under_way.pop(event.token)
+            self._respond(self._exchange.handle(request, event.now_ns))
+            if self.is_synthetic:
+                self._timeline.publish(request.instrument)
+        elif what == lib.IDA_AT_REPORTS:
+            self._respond(self._exchange.reports(event.instrument))
+        elif what == lib.IDA_AT_FUNDING:
+            self._respond(self._exchange.fund(event.instrument, event.record))
+        else:
+            self._raise_failure(event)
+        return None
+
+    def _raise_failure(self, event: Any) -> None:
+        if event.status in (lib.IDA_NO_SPACE, lib.IDA_IO) and self._journal is not None:
+            self._journal.check(event.status)
+        name = self._instruments[event.instrument].name
+        if event.status in (lib.IDA_NO_SPACE, lib.IDA_IO):
+            raise OutputError(f"{name}: the journal cannot be written: {status_text(event.status)}")
+        raise DataError(f"{name}: a recorded price does not fit the book: {status_text(event.status)}",
+                        code="IDA-E7004")
+
+    # ------------------------------------------------------------- the way there and back
+
+    def send(self, request: AnyRequest) -> None:
+        now = self.now_ns
+        self._last_arrival_ns = max(self._last_arrival_ns, now + self._request_latency.sample_ns())
+        token = self._token_of(request)
+        if not self._timeline.send(self._last_arrival_ns, token):
+            del self._under_way[token]
+            self._respond([self._too_busy(request)])
+
+    def _respond(self, answers: Sequence[Event]) -> None:
+        """Answers travel in order: none overtakes another."""
+        for answer in answers:
+            leaves = self.now_ns + self._response_latency.sample_ns()
+            self._last_response_ns = max(self._last_response_ns, leaves)
+            stamped = msgspec.structs.replace(answer, ts_local_ns=self._last_response_ns)
+            self._timeline.respond(self._last_response_ns, self._token_of(stamped))
+
+    def _token_of(self, thing: Any) -> int:
+        self._last_token += 1
+        self._under_way[self._last_token] = thing
+        return self._last_token
+
+    def _too_busy(self, request: AnyRequest) -> OrderUpdate:
+        placing = isinstance(request, PlaceOrder)
+        return OrderUpdate(
+            ts_venue_ns=self.now_ns, instrument=request.instrument, order_id=request.order_id,
+            execution=Execution.REJECTED if placing else Execution.CANCEL_REJECTED,
+            status=OrderStatus.REJECTED if placing else OrderStatus.UNKNOWN, code=BUSY,
+            reason="Too many requests are under way.")
+
+    # ------------------------------------------------------------- what a reader must know
+
+    def assumptions(self) -> Mapping[str, str]:
+        words = {
+            "latency": f"request {self._request_latency.describe()}; response {self._response_latency.describe()}",
+            "queue": queue_model(self._config.queue)[2],
+            "fees": self._fees.describe(sorted({i.kind for i in self._instruments})),
+            "fill": "against the recorded book and trades; what we take stays taken; our orders move nobody else"
+            if not self.is_synthetic else "on the synthetic market's own matching engine",
+        }
+        for i, source in enumerate(self._sources):
+            words["clock" if i == 0 else f"clock {i + 1}"] = source.clock
+        inferred = [f"{x.symbol} tick {plain(x.tick_size)}, lot {plain(x.lot_size)}"
+                    for s in self._sources for f in s.feeds[:1] for x in f.meta.instruments if x.inferred]
+        if inferred:
+            words["grid"] = "inferred from the recording: " + "; ".join(inferred)
+        words["filters"] = "those of the configuration; others are not known from a recording"
+        if self.is_synthetic:
+            words["market"] = f"synthetic, seed {self._setup.seed}: invented prices, no evidence of profit"
+            words["filters"] = "minimum notional 5, one lot, 200 open orders"
+        return words
+
+    def description(self) -> Mapping[str, Any]:
+        return {
+            "rates": self._rates(),
+            "chains": [item.chain for item in self._listed],
+            "feeds": [msgspec.to_builtins(source) for group in self._sources for feed in group.feeds
+                      for source in feed.meta.sources],
+        }
+
+    def _rates(self) -> dict[str, str]:
+        """What one unit of a third asset is worth in the report's currency."""
+        price = self._config.bnb_prices.get(self._instruments[0].settle)
+        return {} if price is None else {DISCOUNT_ASSET: plain(price)}
+
+    def warnings(self) -> Sequence[str]:
+        found = []
+        for group in self._sources:
+            for feed in group.feeds:
+                found.extend(feed_warnings(feed))
+        for instrument, market in zip(self._instruments, self._markets, strict=True):
+            found.extend(_market_warnings(instrument.name, market))
+        return found + self._exchange.warnings
+
+    def close(self) -> None:
+        for group in self._sources:
+            for feed in group.feeds:
+                feed.close()
+
+
+def _market_warnings(name: str, market: Market) -> list[str]:
+    found = []
+    if market.gaps:
+        found.append(f"{name}: {market.gaps} gaps in the update ids")
+    if market.crossed:
+        found.append(f"{name}: the book was given up {market.crossed} times because bid met ask")
+    if not market.synced:
+        found.append(f"{name}: the book is not in step at the end ({market.state})")
+    return found
+
+
+def _fees(config: SimConfig) -> Fees:
+    return Fees(
+        tier=config.fee_tier, maker_fee=config.maker_fee, taker_fee=config.taker_fee,
+        bnb_prices=config.bnb_prices or None, worsened=config.fee_tiers_worse)

@@ -1,0 +1,150 @@
+"""Small recordings made by hand, and a way to run a strategy on them and see everything that came back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ida_binance.recording import BinanceRecording
+from ida_core import OrderUpdate, Strategy
+from ida_core.clock import SimulatedClock
+from ida_core.engine import Engine
+from ida_core.ledger import Ledger
+from ida_core.log import Log
+from ida_core.order_table import OrderTable
+from ida_core.portfolio import Portfolio
+from ida_core.protocols import VenueSetup
+from ida_core.run import run_engine
+from ida_sim.config import SimConfig
+from ida_sim.venue import SimVenue
+
+MS = 1_000_000
+START_MS = 1_723_161_600_000
+Levels = Sequence[tuple[str, str]]
+
+
+class Tape:
+    """A spot recording of BTCUSDT, tick 0.1 and lot 0.001: times in ms after the start, feed latency ``lag_ms``."""
+
+    def __init__(self, lag_ms: int = 2) -> None:
+        self.lag_ms = lag_ms
+        self.lines: list[str] = []
+        self._id = 100
+        self._trade = 0
+
+    def _write(self, at_ms: float, message: dict[str, Any]) -> None:
+        local_ns = START_MS * MS + int((at_ms + self.lag_ms) * MS)
+        self.lines.append(f"{local_ns} {json.dumps(message, separators=(',', ':'))}")
+
+    def snapshot(self, at_ms: float, bids: Levels, asks: Levels) -> Tape:
+        self._write(at_ms, {"lastUpdateId": self._id, "bids": bids, "asks": asks})
+        return self.depth(at_ms, [], [])
+
+    def depth(self, at_ms: float, bids: Levels, asks: Levels) -> Tape:
+        self._id += 1
+        self._write(at_ms, {"stream": "btcusdt@depth@100ms", "data": {
+            "e": "depthUpdate", "E": START_MS + int(at_ms), "s": "BTCUSDT", "U": self._id, "u": self._id,
+            "b": bids, "a": asks}})
+        return self
+
+    def trade(self, at_ms: float, price: str, quantity: str, *, seller: bool, **extra: Any) -> Tape:
+        """``seller``: the aggressor sold."""
+        self._trade += 1
+        at = START_MS + int(at_ms)
+        self._write(at_ms, {"stream": "btcusdt@trade", "data": {
+            "e": "trade", "E": at, "s": "BTCUSDT", "t": self._trade, "p": price, "q": quantity, "T": at,
+            "m": seller, "M": True, **extra}})
+        return self
+
+    def save(self, folder: Path) -> Path:
+        path = folder / "tape.txt"
+        path.write_text("\n".join(self.lines) + "\n")
+        return path
+
+
+class Seen:
+    """What a run on a tape came to: the venue, the engine, and every execution report in order."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.venue = engine.venue
+        self.updates: list[OrderUpdate] = []
+
+    def of(self, execution: str) -> list[OrderUpdate]:
+        return [u for u in self.updates if u.execution == execution]
+
+    @property
+    def fills(self) -> list[tuple[float, int, int, str]]:
+        """(ms after the start at the exchange, price in ticks, lots, rule)."""
+        return [((u.ts_venue_ns - START_MS * MS) / MS, u.price, u.quantity, u.reason) for u in self.of("TRADE")]
+
+
+Act = Callable[[Any], None]
+
+
+class Script(Strategy):
+    """Does each act at its time: {ms after the start: what to do with the context}."""
+
+    name = "script"
+
+    def __init__(self, acts: dict[float, Act]) -> None:
+        super().__init__()
+        self.acts = dict(acts)
+        self.seen: list[OrderUpdate] = []
+        self._by_timer: dict[int, Act] = {}
+
+    def on_start(self, ctx: Any) -> None:
+        for at_ms, act in self.acts.items():
+            delay_s = (START_MS * MS + at_ms * MS - ctx.now_ns) / 1e9
+            self._by_timer[ctx.set_timer(delay_s)] = act
+
+    def on_timer(self, ctx: Any, timer: Any) -> None:
+        self._by_timer[timer.timer_id](ctx)
+
+    def on_order(self, ctx: Any, update: OrderUpdate) -> None:
+        self.seen.append(update)
+
+
+@pytest.fixture
+def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Seen]:
+    """``play(tape, {ms: act}, **sim)``: run the acts on the tape; latency 5 ms each way, no fees, unless said."""
+    monkeypatch.setenv("IDA_CACHE_DIR", str(tmp_path / "cache"))
+
+    def run(tape: Tape, acts: dict[float, Act] | Strategy, **sim: Any) -> Seen:
+        config = SimConfig(**{"maker_fee": Decimal(0), "taker_fee": Decimal(0), "clock_offset_ms": Decimal(0), **sim})
+        venue = SimVenue.build(VenueSetup(
+            config=config, feed=(str(tape.save(tmp_path)),), recordings=(BinanceRecording(),),
+            instruments={"BTCUSDT": {"tick_size": Decimal("0.1"), "lot_size": Decimal("0.001")}}))
+        strategy = acts if isinstance(acts, Strategy) else Script(acts)
+        engine = make_engine(venue, [strategy])
+        run_engine(engine)
+        seen = Seen(engine)
+        seen.updates = getattr(strategy, "seen", [])
+        return seen
+
+    return run
+
+
+def make_engine(venue: SimVenue, strategies: Sequence[Strategy], **more: Any) -> Engine:
+    """An engine without journal and risk checks over ``venue``."""
+    instruments = venue.instruments()
+    ledger = Ledger(instruments)
+    for asset, (free, locked) in venue.balances().items():
+        ledger.post_opening(asset, free + locked)
+    return Engine(
+        venue, strategies, (), orders=OrderTable("t"), portfolio=Portfolio(instruments), ledger=ledger,
+        log=Log.silent(), clock=SimulatedClock(venue.start_ns()), **more)
+
+
+@pytest.fixture
+def tape() -> Tape:
+    """Bids 100.0 x 1.000 and 99.9 x 2.000, asks 100.1 x 1.000, 100.2 x 2.000 and 100.3 x 3.000, from 0 ms on."""
+    return Tape().snapshot(
+        0, [("100.0", "1.000"), ("99.9", "2.000")], [("100.1", "1.000"), ("100.2", "2.000"), ("100.3", "3.000")])
+
+
