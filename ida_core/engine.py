@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from random import Random
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import msgspec
 import trio
@@ -211,11 +211,12 @@ class Engine:
         for _ in range(BATCH):
             event = next_event(until_ns)
             if event.__class__ is int:
+                index = cast(int, event)
                 self._sample -= 1
                 if self._sample <= 0:
-                    self._timed_book_event(event)
+                    self._timed_book_event(index)
                 else:
-                    for context, on_book, book in books[event].calls:
+                    for context, on_book, book in books[index].calls:
                         try:
                             on_book(context, book)
                         except Exception as error:
@@ -224,7 +225,7 @@ class Engine:
                 self.timers.fire_due(min(until_ns, self.venue.now_ns))
                 return
             else:
-                handle(event)
+                handle(cast(Event, event))
             if self.timers.next_ns < until_ns:
                 until_ns = self.timers.next_ns
             if self.stop_wanted is not None and is_over():

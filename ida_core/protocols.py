@@ -32,7 +32,7 @@ from ida_core.events import (
 from ida_core.model import Instrument, Side
 
 if TYPE_CHECKING:
-    from ida_core.book import Book
+    from ida_core.book import Book, Market
     from ida_core.context import Context
     from ida_core.report import Report
     from ida_core.risk import RiskState
@@ -162,8 +162,7 @@ class Venue(Protocol):
     simulated: ClassVar[bool]
 
     def instruments(self) -> Sequence[Instrument]: ...
-    def market(self, instrument: int) -> Any:
-        """The instrument's ``ida_core.book.Market``."""
+    def market(self, instrument: int) -> Market: ...
     def subscribe(self, instrument: int, subscription: Subscription) -> None: ...
     def attach(self, journal: Any) -> None:
         """Market records that reach us are appended to this ``ida_core.journal.JournalWriter`` from now on."""

@@ -145,7 +145,8 @@ class JournalVenue:
             if waiting is not None:
                 return waiting
             if head.ts_local_ns > until_ns or (isinstance(head, _OUTPUTS) and not _is_stop(head)):
-                return self._wait_for_timer(head, until_ns)
+                self._wait_for_timer(head, until_ns)
+                return None
             answer = self._take_market() if is_market else self._take_event()
             if answer is not None:
                 return answer
