@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from random import Random
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import msgspec
 import trio
@@ -182,11 +182,14 @@ class Engine:
             await self._drive(lambda: self.stop_wanted is not None)
             stop = self.stop_wanted = self.stop_wanted or Stop("end of data")
             self._keep(self._note("stop", detail=stop.reason))
+            self.log.info("stop", ts_ns=self.venue.now_ns, reason=stop.reason)
             await self._wind_down()
             nursery.cancel_scope.cancel()
         return stop
 
     def _start(self) -> None:
+        self.log.info("start", ts_ns=self.venue.start_ns(), venue=self.venue.name, mode=self.venue.mode,
+                      strategies=[s.name for s in self._strategies])
         self.clock.set(self.venue.start_ns())
         if any(type(c).halt is not RiskCheck.halt for c in self._gate.checks):
             self.timers.set(self.venue.start_ns() + NS, self._on_second, NS)
@@ -207,16 +210,16 @@ class Engine:
 
     def _pump(self, until_ns: int, is_over: Callable[[], bool]) -> None:
         """Handle up to BATCH events at or before ``until_ns``, then the timers that are due."""
-        next_event, books, handle = self.venue.next_event, self._books, self._handle
+        next_event: Callable[[int], Any] = self.venue.next_event
+        books, handle = self._books, self._handle
         for _ in range(BATCH):
             event = next_event(until_ns)
             if event.__class__ is int:
-                index = cast(int, event)
                 self._sample -= 1
                 if self._sample <= 0:
-                    self._timed_book_event(index)
+                    self._timed_book_event(event)
                 else:
-                    for context, on_book, book in books[index].calls:
+                    for context, on_book, book in books[event].calls:
                         try:
                             on_book(context, book)
                         except Exception as error:
@@ -225,7 +228,7 @@ class Engine:
                 self.timers.fire_due(min(until_ns, self.venue.now_ns))
                 return
             else:
-                handle(cast(Event, event))
+                handle(event)
             if self.timers.next_ns < until_ns:
                 until_ns = self.timers.next_ns
             if self.stop_wanted is not None and is_over():
@@ -262,6 +265,9 @@ class Engine:
             return
         if isinstance(event, BalanceUpdate | FundingPayment | MarketState | VenueStatus | Signal):
             self._keep(event)
+        if isinstance(event, MarketState | VenueStatus):
+            self.log.warning("state", ts_ns=event.ts_local_ns, instrument=event.instrument, state=event.state,
+                             reason=event.reason)
         if isinstance(event, FundingPayment):
             self.portfolio.fund(event)
             self.ledger.post_funding(event)
@@ -278,6 +284,10 @@ class Engine:
         self._keep(update)
         applied = self.orders.apply(update)
         order = applied.order
+        self.log.info(
+            "order", plugin=order.strategy, order_id=update.order_id, ts_ns=update.ts_local_ns,
+            execution=update.execution, status=order.status, quantity=update.quantity, price=update.price,
+            cumulative=update.cumulative, reason=update.reason)
         if applied.fill:
             self.fills += 1
             self.portfolio.apply(update, order.strategy)
@@ -316,6 +326,8 @@ class Engine:
         refusal = self._gate.approve(request) or self.orders.request(request, now_ns)
         if refusal is not None:
             self._keep(refusal)
+            self.log.warning("refused", plugin=request.strategy, order_id=request.order_id, ts_ns=now_ns,
+                             by=refusal.by, reason=refusal.reason, detail=refusal.detail)
             return False
         self._keep(request)
         self.venue.send(request)
