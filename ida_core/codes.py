@@ -73,6 +73,17 @@ CODES = {
         "Correct each line; the nearest valid name stands beside an unknown one. "
         "`ida config check FILE` tells whether all is well, `ida config schema` is the whole list.",
     ),
+    "IDA-E3003": Code(
+        "no strategy was named",
+        "A run needs at least one strategy, by its name.",
+        "Say --strategy NAME, or strategies = [\"NAME\"] in [run]. ida plugins lists what there is.",
+    ),
+    "IDA-E3004": Code(
+        "a symbol is not in the feed",
+        "The recordings that were named hold no market data of a symbol that was asked for.",
+        "Spell it as the venue does (BTCUSDT, or usdm:BTCUSDT where two markets spell it alike), or "
+        "leave --symbol out to take all that the feed has.",
+    ),
     "IDA-E3100": Code(
         "a plugin cannot be used",
         "A plugin failed in a way that its user, not Ida, can mend.",
@@ -143,6 +154,24 @@ CODES = {
         "The folder does not exist or holds no journal, from which everything about a run is read.",
         "Give the folder that `ida run` printed, as in runs/20260101-120000-1a2b.",
     ),
+    "IDA-E7002": Code(
+        "no prices to trade on",
+        "The simulated exchange needs a recording or the synthetic market, and the one it was given "
+        "holds no market data for the symbols of the run.",
+        "Say --feed FILE (repeatable) or --feed synthetic. ida data check FILE tells what is in it.",
+    ),
+    "IDA-E7003": Code(
+        "not a recording that is known",
+        "No loaded format of recordings recognises the beginning of the file.",
+        "The raw form has one message a line, <local stamp of 16 or 19 digits> <JSON>, plain or gzip. "
+        "ida plugins shows the formats that are loaded.",
+    ),
+    "IDA-E7004": Code(
+        "a recorded price does not fit the book",
+        "A price or quantity in the recording lies beyond what the book of this run can hold.",
+        "Run ida data check FILE: the line is probably damaged. on_damage = 'skip' in [data] passes "
+        "over lines that cannot be read.",
+    ),
     "IDA-E7100": Code(
         "a gap in the book",
         "Updates of the order book are missing, doubled or out of order, so the book cannot be "
@@ -154,5 +183,10 @@ CODES = {
         "the result cannot be written",
         "The disk is full or the folder cannot be written. What was journaled before is whole.",
         "Make room or choose another folder with --out.",
+    ),
+    "IDA-E7201": Code(
+        "the run directory cannot be made",
+        "The folder for results does not exist and cannot be made, or cannot be written.",
+        "Name another folder with --out DIR, or free some room.",
     ),
 }

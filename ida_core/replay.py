@@ -90,7 +90,7 @@ class JournalVenue:
         self._records = self._reader.scan()
         first = next(self._records, None)
         if not isinstance(first, Note) or first.what != "start":
-            raise DataError(f"{folder}: the journal does not begin with a start note", code="IDA-E7005")
+            raise DataError(f"{folder}: the journal does not begin with a start note", code="IDA-E7001")
         self.start: dict[str, Any] = first.data
         self._instruments = [msgspec.convert(i, Instrument) for i in self.start["instruments"]]
         self._markets = [_market(chain) for chain in self.start["chains"]]
