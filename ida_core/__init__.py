@@ -65,10 +65,10 @@ if TYPE_CHECKING:
         TimeInForce as TimeInForce,
         plain as plain,
     )
+    from ida_core.nearest import suggestion as suggestion
     from ida_core.order import Order as Order
     from ida_core.order_table import OrderTable as OrderTable
     from ida_core.portfolio import Portfolio as Portfolio, Position as Position
-    from ida_core.nearest import suggestion as suggestion
     from ida_core.protocols import (
         API_LEVEL as API_LEVEL,
         FeedPlugin as FeedPlugin,

@@ -132,7 +132,8 @@ def test_a_strategy_sees_no_event_before_its_local_time(play, tape):
 
 def test_unknown_fields_and_enum_values_are_passed_over_and_counted(play, tape):
     tape.trade(20, "100.0", "0.600", seller=True, X="NOVELTY", zz={"a": [1, "x"]})
-    tape.lines.append(tape.lines[-1].split(" ")[0] + ' {"stream":"btcusdt@novelty","data":{"e":"novelty","s":"BTCUSDT"}}')
+    stamp = tape.lines[-1].split(" ")[0]
+    tape.lines.append(stamp + ' {"stream":"btcusdt@novelty","data":{"e":"novelty","s":"BTCUSDT"}}')
     tape.trade(30, "100.0", "0.100", seller=True)
     watcher = Watcher()
     seen = play(tape, watcher)

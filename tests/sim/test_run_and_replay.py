@@ -1,0 +1,126 @@
+"""A whole run from settings to run directory: determinism, replay, and what wrong input does."""
+
+import json
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from ida_core.config import load
+from ida_core.journal import JournalReader
+from ida_core.plugins import load_plugins
+from ida_core.replay import replay
+from ida_core.run import execute
+
+QUOTER = '''
+import msgspec
+from ida_core import Side, Strategy, hookimpl
+
+
+class Quoter(Strategy):
+    name = "quoter"
+
+    class Config(msgspec.Struct, frozen=True):
+        lots: int = 100
+        every_s: float = 0.01
+
+    def on_start(self, ctx):
+        ctx.every(self.config.every_s)
+
+    def on_timer(self, ctx, timer):
+        if ctx.market.synced:
+            ctx.cancel_all()
+            ctx.place(Side.BUY, self.config.lots, ctx.book.bid, post_only=True)
+            ctx.place(Side.SELL, self.config.lots, ctx.book.ask, post_only=True)
+
+
+class Watcher(Strategy):
+    name = "watcher"
+    book_updates = "20ms"
+
+    def on_book(self, ctx, book):
+        ctx.place(Side.BUY, 1, book.bid - 10)
+
+
+@hookimpl
+def ida_strategies():
+    return [Quoter, Watcher]
+'''
+
+
+@pytest.fixture
+def folder(tmp_path, tape, monkeypatch) -> Path:
+    """A plugin, a busy recording, and a cache of its own."""
+    monkeypatch.setenv("IDA_CACHE_DIR", str(tmp_path / "cache"))
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "quoter.py").write_text(QUOTER)
+    for at in range(5, 400, 7):
+        tape.trade(at, "100.0", "0.300", seller=True).trade(at + 1, "100.1", "0.250", seller=False)
+        tape.depth(at + 2, [("100.0", f"0.{at:03}")], [("100.1", f"0.0{at % 90 + 10}")])
+    tape.save(tmp_path)
+    return tmp_path
+
+
+def settings_and_plugins(folder: Path, *sets: str, strategy: str = "quoter"):
+    plugins = load_plugins([folder / "plugins"])
+    (folder / "ida.toml").write_text(
+        f'[run]\nfeed = ["{folder / "tape.txt"}"]\nstrategies = ["{strategy}"]\nrisk = []\nreports = ["json"]\n'
+        f'out = "{folder / "runs"}"\n[instruments.BTCUSDT]\ntick_size = "0.1"\nlot_size = "0.001"\n')
+    return load(folder / "ida.toml", sets=sets, plugins=plugins).settings, plugins
+
+
+@pytest.mark.parametrize("strategy", ["quoter", "watcher"])
+def test_same_seed_same_journal(folder, strategy):
+    outcomes = [execute(*settings_and_plugins(folder, strategy=strategy)) for _ in range(2)]
+    first, second = (o.document["run"]["journal_sha256"] for o in outcomes)
+    assert first == second
+    assert outcomes[0].exit_code == 0
+    assert outcomes[0].document["orders"]["submitted"] > 5
+
+
+@pytest.mark.parametrize("strategy", ["quoter", "watcher"])
+def test_replay_makes_every_request_again(folder, strategy):
+    outcome = execute(*settings_and_plugins(folder, strategy=strategy))
+    _, plugins = settings_and_plugins(folder, strategy=strategy)
+    again = replay(outcome.run_dir, plugins)
+    assert again.difference is None
+    assert (again.same, again.exit_code) == (True, 0)
+    reader = JournalReader(outcome.run_dir / "journal")
+    assert again.requests == sum(1 for _ in reader.scan(["request"])) > 5
+
+
+def test_replay_names_the_first_difference_with_its_event(folder):
+    outcome = execute(*settings_and_plugins(folder))
+    _, plugins = settings_and_plugins(folder)
+    again = replay(outcome.run_dir, plugins, ["quoter.lots=101"])
+    assert (again.same, again.exit_code) == (False, 7)
+    assert '"quantity":100' in again.difference
+    assert '"quantity":101' in again.difference
+    assert again.difference.startswith("after ")
+
+
+def test_ledger_balances_and_the_run_says_so(folder):
+    outcome = execute(*settings_and_plugins(folder, "sim.maker_fee=0.0005", "sim.taker_fee=0.001"))
+    ledger = outcome.document["ledger"]
+    assert ledger["balanced"] is True
+    assert outcome.document["fills"]["count"] > 10
+    for row in ledger["assets"].values():
+        assert Decimal(row["residual"]) == 0
+
+
+def ida(folder: Path, *words: str, **more) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [Path(sys.executable).with_name("ida"), "run", folder / "ida.toml", "--plugins-dir", folder / "plugins", *words],
+        capture_output=True, text=True, timeout=60, check=False, **more)
+
+
+def test_json_document_on_standard_output(folder):
+    settings_and_plugins(folder)
+    done = ida(folder, "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert list(document)[:2] == ["schema", "run"]
+    assert document["run"]["mode"] == "SIM"
+    assert document["book"]["BTCUSDT"]["gaps"] == 0
