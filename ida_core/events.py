@@ -84,7 +84,11 @@ class OrderStatus(enum.StrEnum):
 
 class Execution(enum.StrEnum):
     """What an execution report tells. ``CANCEL_REJECTED`` and ``REPLACE_REJECTED`` answer a request on an order;
-    ``UNANSWERED`` is our own word: sent, and no answer in time."""
+    ``UNANSWERED`` is our own word: sent, and no answer in time. ``STATUS`` is the venue's answer when it was asked.
+
+    A replacement is told as ``CANCELED`` of the old id and ``NEW`` of the new one, or, where it was an amendment, as
+    ``REPLACED`` of the id that lives on (``cumulative`` and ``order_quantity`` count from the order's beginning). Its
+    refusal is ``REJECTED`` of the new id, then ``REPLACE_REJECTED`` of the old one."""
 
     NEW = "NEW"
     TRADE = "TRADE"

@@ -141,3 +141,14 @@ def test_without_configuration_an_order_is_worth_about_a_thousand(
     assert len(sent) == 10
     worth = instrument.notional(sent[0].price, sent[0].quantity)
     assert 900 < worth <= 1000
+
+
+def test_an_order_without_an_answer_is_left_alone(context) -> None:
+    ctx = context(grid())
+    ctx.show(600_003, 600_004)
+    ctx.tick()
+    ctx.show(600_013, 600_014)
+    assert not [r for r in ctx.tick() if isinstance(r, CancelOrder)], "not acknowledged yet"
+    ctx.answer()
+    assert len([r for r in ctx.tick() if isinstance(r, CancelOrder)]) == 2
+    assert ctx.tick() == [], "being cancelled already"
