@@ -67,7 +67,12 @@ class Context:
             quantity: lots; 0 with ``quote_quantity`` (MARKET by value, in quote units).
             price: ticks; None for MARKET and for stops that become market orders.
             post_only: LIMIT_MAKER: rejected rather than taking liquidity.
+        Raises:
+            TypeError: a quantity or price that is no whole number of lots or ticks.
         """
+        _whole("quantity", quantity, "lots")
+        _whole("price", price, "ticks")
+        _whole("stop_price", stop_price, "ticks")
         return self._engine.place(PlaceOrder(
             order_id=self._engine.orders.new_id(), strategy=self.strategy.name, instrument=self.index,
             ts_local_ns=self.now_ns, side=side, type=OrderType.LIMIT_MAKER if post_only else type,
@@ -82,6 +87,8 @@ class Context:
 
     def replace(self, order_id: str, quantity: int, price: int) -> str | None:
         """Cancel and place anew; returns the new client order id, or None if it was refused."""
+        _whole("quantity", quantity, "lots")
+        _whole("price", price, "ticks")
         new_id = self._engine.orders.new_id()
         sent = self._engine.request(ReplaceOrder(
             order_id=order_id, new_order_id=new_id, quantity=quantity, price=price,
@@ -119,3 +126,9 @@ class Context:
 
         return self._engine.timers.set(self.now_ns + interval_ns, fire, interval_ns if repeat else 0)
 
+
+def _whole(name: str, value: object, unit: str) -> None:
+    """A float or Decimal here would be a price that may lie on no grid."""
+    if value is not None and value.__class__ is not int:
+        raise TypeError(
+            f"{name} = {value!r} must be whole {unit}, an int: see instrument.{unit}() and floor_to_{unit[:-1]}()")

@@ -129,8 +129,7 @@ class CancelOrder(Request, frozen=True, tag="cancel"):
 
 
 class ReplaceOrder(Request, frozen=True, tag="replace"):
-    """Cancel ``order_id`` and place anew under ``new_order_id``; loses the queue place, except that a smaller
-    quantity at the same price is an amendment which keeps it."""
+    """Cancel ``order_id`` and place anew under ``new_order_id``, at the end of the queue."""
 
     new_order_id: str
     quantity: int

@@ -71,7 +71,7 @@ class SimVenue:
         return (
             WorstCase("latency x2", "both legs take twice as long", slower),
             WorstCase("back of queue", WORST.words, replace(config, queue="risk_averse")),
-            WorstCase("next fee tier", _fees(dearer).describe(), dearer),
+            WorstCase("next fee tier", "maker and taker rates of the next worse tier", dearer),
         )
 
     def __init__(self, setup: VenueSetup) -> None:

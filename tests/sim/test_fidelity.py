@@ -175,3 +175,38 @@ def test_ledger_balances_after_fills_on_both_sides(play, tape):
     }, taker_fee=Decimal("0.00075"))
     assert len(seen.of("TRADE")) == 2
     assert not any(seen.engine.ledger.check(seen.venue.balances()).values())
+
+
+def test_a_float_price_is_the_strategys_error(play, tape):
+    tape.depth(90, [], [])
+    seen = play(tape, {10: lambda ctx: ctx.place(BUY, 1000, 100.05)})
+    (failure,) = seen.engine.failures
+    assert "price = 100.05 must be whole ticks" in failure.error
+    assert seen.updates == []
+
+
+def test_replace_cancels_and_places_anew(play, tape):
+    tape.depth(90, [], [])
+    seen = play(tape, {
+        10: lambda ctx: ctx.place(BUY, 300, 1000),
+        30: lambda ctx: ctx.replace("t-1", 200, 999),
+        50: lambda ctx: ctx.cancel_all(),
+    })
+    told = [(u.order_id, u.execution) for u in seen.updates]
+    assert told == [("t-1", "NEW"), ("t-1", "CANCELED"), ("t-2", "NEW"), ("t-2", "CANCELED")]
+
+
+def test_a_sell_of_more_than_is_held_is_rejected(play, tape):
+    tape.depth(90, [], [])
+    seen = play(tape, {10: lambda ctx: ctx.place(SELL, 1000, 1001)}, balances={"USDT": Decimal(1000)})
+    (rejected,) = seen.updates
+    assert (rejected.code, rejected.reason) == (-2010, "Account has insufficient balance for requested action.")
+
+
+def test_no_order_is_sent_while_the_book_is_not_in_step(play, tape):
+    tape._id += 5  # a diff is missing
+    tape.depth(20, [], [("100.1", "0.5")]).depth(90, [], [])
+    seen = play(tape, {10: lambda ctx: ctx.place(BUY, 300, 1000), 40: lambda ctx: ctx.place(BUY, 300, 999)})
+    assert {u.order_id for u in seen.updates} == {"t-1"}
+    assert not seen.venue.market(0).synced
+    assert any("gap" in warning for warning in seen.venue.warnings())
