@@ -247,7 +247,6 @@ def _end_note(engine: Engine, stop: Stop) -> tuple[Note, list[str]]:
     venue = engine.venue
     residual = residuals(engine)
     warnings = list(venue.warnings())
-    warnings += [f"plugin {f.plugin} failed in {f.hook} at {f.where}: {f.error}" for f in engine.failures]
     if open_orders := engine.orders.open():
         warnings.append(f"{len(open_orders)} orders are still open or unknown: "
                         + ", ".join(o.order_id for o in open_orders[:10]))
