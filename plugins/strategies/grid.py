@@ -27,7 +27,7 @@ from msgspec import Meta
 from ida_core import MarketState, Side, Strategy, Timer
 
 if TYPE_CHECKING:
-    from ida_core.engine import Context
+    from ida_core import Context
 
 DEFAULT_VALUE = Decimal(1000)
 

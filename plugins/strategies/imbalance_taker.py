@@ -16,8 +16,7 @@ from msgspec import Meta
 from ida_core import InstrumentKind, Side, Strategy, TimeInForce
 
 if TYPE_CHECKING:
-    from ida_core.book import Book
-    from ida_core.engine import Context
+    from ida_core import Book, Context
 
 DEFAULT_VALUE = Decimal(1000)
 

@@ -22,7 +22,7 @@ from msgspec import Meta
 from ida_core import Execution, MarketState, OrderUpdate, Side, Strategy, Timer
 
 if TYPE_CHECKING:
-    from ida_core.engine import Context
+    from ida_core import Context
 
 DEFAULT_VALUE = Decimal(1000)
 DEFAULT_ORDERS_HELD = 5
