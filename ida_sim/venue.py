@@ -70,7 +70,7 @@ class SimVenue:
         dearer = replace(config, fee_tiers_worse=config.fee_tiers_worse + 1)
         return (
             WorstCase("latency x2", "both legs take twice as long", slower),
-            WorstCase("back of queue", WORST.words, replace(config, queue="risk_averse")),
+            WorstCase("back of queue", _back_of_queue(config), replace(config, queue="risk_averse")),
             WorstCase("next fee tier", "maker and taker rates of the next worse tier", dearer),
         )
 
@@ -343,6 +343,11 @@ def _market_warnings(name: str, market: Market) -> list[str]:
     if not market.synced:
         found.append(f"{name}: the book is not in step at the end ({market.state})")
     return found
+
+
+def _back_of_queue(config: SimConfig) -> str:
+    already = "as run already: " if config.queue == "risk_averse" else ""
+    return already + WORST.words
 
 
 def _fees(config: SimConfig) -> Fees:

@@ -112,7 +112,8 @@ def test_ledger_balances_and_the_run_says_so(folder):
 
 def ida(folder: Path, *words: str, **more) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [Path(sys.executable).with_name("ida"), "run", folder / "ida.toml", "--plugins-dir", folder / "plugins", *words],
+        [Path(sys.executable).with_name("ida"), "run", folder / "ida.toml",
+         "--plugins-dir", folder / "plugins", *words],
         capture_output=True, text=True, timeout=60, check=False, **more)
 
 
