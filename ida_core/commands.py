@@ -20,6 +20,7 @@ from ida_core.toml import parse_value
 
 if TYPE_CHECKING:
     from ida_core.report import Report
+    from ida_core.run import Outcome
 
 Given = Mapping[str, Any]
 
@@ -70,20 +71,21 @@ def _execute(settings: Settings, plugins: Plugins, as_json: bool) -> int:
 
     with redirect_stdout(sys.stderr), terminal.progress(quiet=as_json) as progress:
         outcome = execute(settings, plugins, progress=progress)
-    for text in outcome.warnings:
+    on_terminal = "console" in settings.run.reports and not as_json
+    for text in outcome.failed_reports if on_terminal else outcome.warnings:
         terminal.warn(text)
     if as_json:
         terminal.print_json(outcome.document)
     else:
-        _show_run(outcome.run_dir, settings, plugins)
+        _show_run(outcome, plugins, on_terminal)
     return outcome.exit_code
 
 
-def _show_run(run_dir: Path, settings: Settings, plugins: Plugins) -> None:
-    folder = run_dir / "report"
-    if "console" in settings.run.reports:
-        plugins.lookup("reporters", "console")().write(_load_report(run_dir), folder)
-    click.echo(f"run: {run_dir}")
+def _show_run(outcome: Outcome, plugins: Plugins, on_terminal: bool) -> None:
+    folder = outcome.run_dir / "report"
+    if on_terminal:
+        plugins.lookup("reporters", "console")().write(outcome.report, folder)
+    click.echo(f"run: {outcome.run_dir}")
     for page in sorted(folder.glob("*.html")):
         click.echo(f"report: {page}")
 
@@ -171,18 +173,21 @@ def replay(run_dir: Path, given: Given, as_json: bool) -> int:
 
 
 def report(run_dir: Path, given: Given, as_json: bool) -> int:
+    from ida_core.reporting import write_reports
+
     found = _load_report(run_dir)
     plugins = _plugins(given)
-    found.panels = [panel() for panel in plugins.panels.values()]
     names = given["reports"] or load(run_dir / "run.toml", environment={}).settings.run.reports
     folder = given["out"] or run_dir / "report"
     folder.mkdir(parents=True, exist_ok=True)
-    made = [plugins.lookup("reporters", name)().write(found, folder)
-            for name in names if not (as_json and name == "console")]
+    names = [name for name in names if not (as_json and name == "console")]
+    written = write_reports(found, plugins, names, folder)
+    for text in written.failures:
+        terminal.warn(text)
     if as_json:
         terminal.print_json(found.document())
     else:
-        for path in filter(None, made):
+        for path in written.files:
             click.echo(f"report: {path}")
     return EXIT_DONE
 

@@ -39,8 +39,12 @@ from ida_core.order_table import OrderTable
 from ida_core.plugins import Plugins
 from ida_core.portfolio import Portfolio
 from ida_core.protocols import RiskCheck, Strategy, Venue, VenueSetup
+from ida_core.report import Report, load as load_report
+from ida_core.reporting import write_reports
 
 ORDER_PREFIX = "ida"
+TERMINAL = "console"
+"""The reporter that writes nothing: the command line lets it print when all else is done."""
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -54,12 +58,22 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What a run came to; ``document`` is the contract of ``ida run --json``."""
+    """What a run came to; ``failed_reports``: reporters that raised, each in a sentence."""
 
     exit_code: int
     run_dir: Path
-    document: dict[str, Any]
-    warnings: list[str]
+    report: Report
+    failed_reports: tuple[str, ...] = ()
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The contract of ``ida run --json``."""
+        return self.report.document()
+
+    @property
+    def warnings(self) -> list[str]:
+        """What must be known before any figure is believed."""
+        return [*self.document["warnings"], *self.failed_reports]
 
 
 class Parts(msgspec.Struct):
@@ -133,7 +147,7 @@ def execute(
     run_dir = _make_run_dir(Path(settings.run.out), run_id, settings)
     log = Log(run_dir / "log.jsonl", run_id, settings.run.log_level)
     try:
-        stop, engine, warnings = _run_journaled(settings, parts, plugins, run_dir, log, started, progress)
+        stop, engine = _run_journaled(settings, parts, plugins, run_dir, log, started, progress)
     except IdaError as error:
         log.error("stopped", code=error.code, text=str(error))
         raise
@@ -142,7 +156,7 @@ def execute(
         parts.venue.close()
     if _wants_worst_cases(settings):
         _write_worst_cases(settings, plugins, parts, run_dir, engine)
-    return _report(run_dir, plugins, settings, stop, engine, warnings)
+    return _report(run_dir, plugins, settings, stop, engine)
 
 
 def _make_run_dir(out: Path, run_id: str, settings: Settings) -> Path:
@@ -161,7 +175,7 @@ def _make_run_dir(out: Path, run_id: str, settings: Settings) -> Path:
 def _run_journaled(
     settings: Settings, parts: Parts, plugins: Plugins, run_dir: Path, log: Log, started: datetime,
     progress: Callable[[Progress], None] | None,
-) -> tuple[Stop, Engine, list[str]]:
+) -> tuple[Stop, Engine]:
     run_id = run_dir.name
     journal = JournalWriter(
         run_dir / "journal", run_id, segment_bytes=settings.journal.segment_mib << 20, sync=settings.journal.sync)
@@ -174,12 +188,11 @@ def _run_journaled(
         began = time.perf_counter()
         stop = run_engine(engine)
         elapsed_s = time.perf_counter() - began
-        end, warnings = _end_note(engine, stop)
-        journal.append(end)
+        journal.append(_end_note(engine, stop))
         journal.append(_timing(engine, run_id, started, elapsed_s))
     finally:
         journal.close()
-    return stop, engine, warnings
+    return stop, engine
 
 
 def run_engine(engine: Engine) -> Stop:
@@ -243,21 +256,15 @@ def residuals(engine: Engine) -> dict[str, Decimal]:
     return {a: r for a, r in engine.ledger.check(engine.venue.balances()).items() if r}
 
 
-def _end_note(engine: Engine, stop: Stop) -> tuple[Note, list[str]]:
+def _end_note(engine: Engine, stop: Stop) -> Note:
+    """What only the venue can warn of; the rest of the warnings the report finds in the journal itself."""
     venue = engine.venue
-    residual = residuals(engine)
-    warnings = list(venue.warnings())
-    if open_orders := engine.orders.open():
-        warnings.append(f"{len(open_orders)} orders are still open or unknown: "
-                        + ", ".join(o.order_id for o in open_orders[:10]))
-    if residual:
-        warnings.append("the ledger does not balance: " + ", ".join(f"{a} {plain(r)}" for a, r in residual.items()))
     data = {
-        "reason": stop.reason, "balances": _balances(venue), "warnings": warnings,
-        "ledger_residual": {asset: plain(value) for asset, value in sorted(residual.items())},
-        "open_orders": [o.order_id for o in open_orders],
+        "reason": stop.reason, "balances": _balances(venue), "warnings": list(venue.warnings()),
+        "ledger_residual": {asset: plain(value) for asset, value in sorted(residuals(engine).items())},
+        "open_orders": [o.order_id for o in engine.orders.open()],
     }
-    return Note(ts_local_ns=venue.now_ns, what="end", data=data), warnings
+    return Note(ts_local_ns=venue.now_ns, what="end", data=data)
 
 
 def _timing(engine: Engine, run_id: str, started: datetime, elapsed_s: float) -> Timing:
@@ -307,16 +314,12 @@ def _figures(engine: Engine) -> dict[str, Any]:
 
 
 def _report(
-    run_dir: Path, plugins: Plugins, settings: Settings, stop: Stop, engine: Engine, warnings: list[str],
+    run_dir: Path, plugins: Plugins, settings: Settings, stop: Stop, engine: Engine,
 ) -> Outcome:
-    from ida_core.report import load
-
-    report = load(run_dir)
-    for name in settings.run.reports:
-        if name != "console":
-            plugins.lookup("reporters", name)().write(report, run_dir / "report")
-    document: dict[str, Any] = dict(report.document())
-    return Outcome(_exit_code(stop, engine), run_dir, document, warnings)
+    report = load_report(run_dir)
+    names = [name for name in settings.run.reports if name != TERMINAL]
+    written = write_reports(report, plugins, names, run_dir / "report")
+    return Outcome(_exit_code(stop, engine), run_dir, report, written.failures)
 
 
 def _exit_code(stop: Stop, engine: Engine) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -19,10 +20,12 @@ from ida_core.events import (
     PlaceOrder,
     Refusal,
     ReplaceOrder,
+    Trade,
 )
 from ida_core.fold import MAX_PRICE
 from ida_core.journal import JournalReader
 from ida_core.model import Instrument, plain
+from ida_core.records import event_of
 
 FILL_RULES = {
     "TOOK": "it took resting liquidity",
@@ -32,6 +35,10 @@ FILL_RULES = {
     "MATCHED": "it was hit by another order",
 }
 """The rules by which the simulated exchange makes a fill (``OrderUpdate.reason``), in words."""
+
+BY_TRADES = ("QUEUE_REACHED", "TRADED_THROUGH")
+PATIENCE_NS = 10_000_000_000
+"""How long after a fill a trade is still taken for the one that shows it."""
 
 END_RULES = {
     "WOULD_TAKE": "it was post-only and would have taken liquidity",
@@ -51,8 +58,11 @@ def tell_order(folder: Path, start: Note, order_id: str) -> list[Line]:
     """Return (local time in ns, sentence), oldest first; empty for an order nobody asked for."""
     story = Story(start, order_id)
     with JournalReader(folder) as reader:
-        for event in reader.scan(("request", "report", "refusal"), story.markets):
-            story.hear(event)
+        for event in reader.scan(("request", "report", "refusal", "trade"), story.markets):
+            if isinstance(event, Event):
+                story.hear(event)
+            elif story.awaits_trade:
+                story.hear_trade(event)
     return story.lines
 
 
@@ -61,9 +71,7 @@ class Story:
 
     def __init__(self, start: Note, order_id: str) -> None:
         self.lines: list[Line] = []
-        self.instruments = [
-            msgspec.convert(one, Instrument, strict=False) for one in start.data["instruments"]
-        ]
+        self.instruments = [msgspec.convert(one, Instrument, strict=False) for one in start.data["instruments"]]
         self.markets = [Market(chain, MAX_PRICE) for chain in start.data["chains"]]
         self._order_id = order_id
         self._checks = ", ".join(start.data.get("risk", []))
@@ -73,6 +81,7 @@ class Story:
         self._strategy = ""
         self._instrument = -1
         self._open = False
+        self._fill_awaiting: OrderUpdate | None = None
         self._tellers: Mapping[type[Event], Callable[..., str | None]] = {
             PlaceOrder: self._place,
             ReplaceOrder: self._replace,
@@ -81,6 +90,28 @@ class Story:
             OrderUpdate: self._update,
             Refusal: self._refusal,
         }
+
+    @property
+    def awaits_trade(self) -> bool:
+        """A trade made a fill at the exchange, and has not reached us yet."""
+        return self._fill_awaiting is not None
+
+    def hear_trade(self, record: Any) -> None:
+        """Take an ``ida_record *`` of a trade: maybe it is the one that shows the fill."""
+        fill = self._fill_awaiting
+        trade = event_of(record, record.instrument)
+        if fill is None or not isinstance(trade, Trade) or trade.instrument != fill.instrument:
+            return
+        waited = trade.ts_local_ns - fill.ts_local_ns
+        if waited <= PATIENCE_NS and (trade.off_book or not _reaches(trade.price, fill)):
+            return
+        self._fill_awaiting = None
+        if waited <= PATIENCE_NS:
+            text = (
+                f"the market's trade that shows it reached us: {self._lots(trade.quantity)} at "
+                f"{self._price(trade.price)}, {_milliseconds(waited)} after the fill was known"
+            )
+            self.lines.append((trade.ts_local_ns, text))
 
     def hear(self, event: Event) -> None:
         teller = self._tellers.get(type(event))
@@ -105,19 +136,11 @@ class Story:
         self._strategy, self._instrument, self._open = request.strategy, request.instrument, True
 
     def _passed(self) -> str:
-        return (
-            f"passed the risk checks {self._checks}"
-            if self._checks
-            else "there were no risk checks"
-        )
+        return f"passed the risk checks {self._checks}" if self._checks else "there were no risk checks"
 
     def _wanted(self, request: PlaceOrder) -> str:
         one = self.instruments[request.instrument]
-        amount = (
-            self._lots(request.quantity)
-            if request.quantity
-            else f"for {request.quote_quantity} {one.quote}"
-        )
+        amount = self._lots(request.quantity) if request.quantity else f"for {request.quote_quantity} {one.quote}"
         words = [
             request.side.value.lower(),
             amount,
@@ -188,6 +211,7 @@ class Story:
     def _fill(self, update: OrderUpdate) -> str:
         rule = FILL_RULES.get(update.reason, update.reason)
         why = f", because {rule}" if rule else ""
+        self._await_trade(update)
         role = "maker" if update.maker else "taker"
         fee = f"; fee {plain(update.fee)} {update.fee_asset}" if update.fee else "; no fee"
         whole = self._lots(update.order_quantity or self._quantity)
@@ -197,6 +221,11 @@ class Story:
             f"{self._lots(update.cumulative)} of {whole} filled so far; trade {update.trade_id}, "
             f"{self._late(update)}; {self._market()}"
         )
+
+    def _await_trade(self, fill: OrderUpdate) -> None:
+        last = self.markets[fill.instrument].last_price
+        seen = last is not None and _reaches(last, fill)
+        self._fill_awaiting = fill if fill.reason in BY_TRADES and not seen else None
 
     def _word(self, update: OrderUpdate) -> str:
         reason = END_RULES.get(update.reason, update.reason)
@@ -213,9 +242,7 @@ class Story:
             Execution.REPLACE_REJECTED: lambda u: f"the replacement was rejected{because}",
             Execution.TRIGGERED: lambda u: f"triggered: the market reached its stop price{because}",
             Execution.REPLACED: lambda u: f"replaced{because}; {self._rest(u)}",
-            Execution.TRADE_PREVENTION: lambda u: (
-                f"ended by self-trade prevention{because}; {self._rest(u)}"
-            ),
+            Execution.TRADE_PREVENTION: lambda u: f"ended by self-trade prevention{because}; {self._rest(u)}",
         }.get(
             update.execution,
             lambda u: f"the exchange says it is {u.status.value}{because}; {self._rest(u)}",
@@ -224,9 +251,7 @@ class Story:
 
     def _accepted(self, update: OrderUpdate) -> str:
         name = f" as exchange order {update.venue_order_id}" if update.venue_order_id else ""
-        queue = (
-            f"; {self._lots(update.ahead)} ahead of it in the queue" if update.ahead >= 0 else ""
-        )
+        queue = f"; {self._lots(update.ahead)} ahead of it in the queue" if update.ahead >= 0 else ""
         return f"accepted{name}{queue}"
 
     def _rest(self, update: OrderUpdate) -> str:
@@ -244,9 +269,7 @@ class Story:
     def _late(self, update: OrderUpdate) -> str:
         if not update.ts_venue_ns:
             return "the exchange gave no time"
-        return (
-            f"{_milliseconds(update.ts_local_ns - update.ts_venue_ns)} after the exchange's stamp"
-        )
+        return f"{_milliseconds(update.ts_local_ns - update.ts_venue_ns)} after the exchange's stamp"
 
     def _one(self) -> Instrument:
         return self.instruments[max(0, self._instrument)]
@@ -273,5 +296,10 @@ class Story:
         return told
 
 
+def _reaches(price: int, fill: OrderUpdate) -> bool:
+    """A trade at ``price`` (ticks) is at or through the price of the fill."""
+    return fill.side.sign * (fill.price - price) >= 0
+
+
 def _milliseconds(ns: int) -> str:
-    return f"{plain(Decimal(ns) / 1_000_000)} ms"
+    return f"{plain(round(Decimal(ns) / 1_000_000, 3))} ms"

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from ida_core import plain
+
 ENOUGH_S = 30 * 86_400
 """Below a month, an annualised figure is more extrapolation than measurement."""
 
@@ -44,6 +46,15 @@ def exact(value: str | None) -> str:
         return f"{Decimal(value):,f}".replace("-", MINUS)
     except InvalidOperation:
         return value
+
+
+def amount(value: str | None) -> str:
+    """A decimal with at most eight decimals, grouped: what an account shows.
+
+    >>> amount("999984.150150101052"), amount("10000"), amount("-0.5")
+    ('999,984.1501501', '10,000', '−0.5')
+    """
+    return NONE if value is None else exact(plain(round(Decimal(value), 8)))
 
 
 def ratio(value: float | None, decimals: int = 2) -> str:

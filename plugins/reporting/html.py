@@ -17,7 +17,7 @@ from typing import Any
 from ida_core import FillRow, Report, Reporter, ReportPanel, Side, plain
 from ida_core.report import FILL_RULES
 from plugins.reporting import figures
-from plugins.reporting.figures import count, exact, micros, money, percent, ratio
+from plugins.reporting.figures import amount, count, exact, micros, money, percent, ratio
 from plugins.reporting.files import write_whole
 from plugins.reporting.html_charts import chart_data, charts
 from plugins.reporting.html_parts import (
@@ -313,8 +313,8 @@ def _ledger(document: Mapping[str, Any]) -> Markup:
     rows = [
         [
             asset,
-            Number(exact(row["start"])),
-            Number(exact(row["end"])),
+            Number(amount(row["start"])),
+            Number(amount(row["end"])),
             Number(exact(row["residual"])),
         ]
         for asset, row in assets.items()

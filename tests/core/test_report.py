@@ -443,6 +443,22 @@ def test_numbers_are_documented(report):
     assert missing == []
 
 
+def test_the_trade_that_shows_a_fill_is_told_when_it_reaches_us(tmp_path):
+    run = MadeRun(tmp_path / "run")
+    run.top(0, 9_999, 10_001)
+    run.place(S, "a", BUY, 10_000, 10)
+    run.accept(S, "a", BUY, 10)
+    run.fill(2 * S, "a", BUY, 10_000, 10, 10, maker=True, reason="TRADED_THROUGH")
+    run.trade(2 * S + 4_000_000, 10_001, 50)
+    run.trade(2 * S + 9_000_000, 9_999, 70)
+    run.trade(2 * S + 10_000_000, 9_998, 80)
+    story = load(run.end(3 * S)).order_story("a")
+    assert story[-1] == (
+        T0 + 2 * S + 9_000_000,
+        "the market's trade that shows it reached us: 0.0007 at 99.99, 9 ms after the fill was known",
+    )
+
+
 def test_the_story_of_an_order(report):
     texts = [text for _, text in report.order_story("a")]
     assert texts == [

@@ -1,0 +1,45 @@
+"""Lets the reporters write what a finished run came to; one that raises is named and dropped."""
+
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from ida_core.errors import IdaError
+from ida_core.plugins import Plugins
+from ida_core.report import Report
+
+
+class Written(msgspec.Struct, frozen=True):
+    """The files that were made, and a sentence on each reporter that raised."""
+
+    files: tuple[Path, ...]
+    failures: tuple[str, ...]
+
+
+def write_reports(report: Report, plugins: Plugins, names: Sequence[str], folder: Path) -> Written:
+    """Ask the reporters ``names`` in order; the page gets the panels that plugins add to it.
+
+    Raises:
+        PluginError: there is no reporter of that name.
+        OutputError, OSError: the folder cannot be written, or the disk is full.
+    """
+    report.panels = [panel() for panel in plugins.panels.values()]
+    reporters = [(name, plugins.lookup("reporters", name)) for name in names]
+    files, failures = [], []
+    for name, reporter in reporters:
+        try:
+            path = reporter().write(report, folder)
+        except (IdaError, OSError):
+            raise
+        except Exception as error:
+            failures.append(f"Report {name} was not made: {_told(error)}")
+        else:
+            files += [path] if path else []
+    return Written(tuple(files), tuple(failures))
+
+
+def _told(error: Exception) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({Path(frame.filename).name}:{frame.lineno})"
