@@ -297,6 +297,8 @@ const ida_book *ida_match_own(const ida_match *m) { return m->own; }
 
 int64_t ida_match_last_price(const ida_match *m) { return m->last_price; }
 
+int64_t ida_match_max_price(const ida_match *m) { return m->max_price; }
+
 size_t ida_match_open(const ida_match *m, uint32_t account)
 {
     size_t n = 0;

@@ -1,0 +1,44 @@
+"""How fast the synthetic market goes: its actions a second, in C alone.
+
+    python tests/bench/bench_agents.py
+
+Needs a C compiler. Best of several rounds, each of another seed; diffs that fall due count as actions.
+"""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = (
+    "agents", "tape", "chance", "maths", "match", "ahead", "fill", "map", "orders", "recorded", "stops", "taker",
+    "book", "pool", "status",
+)
+ROUNDS, ACTIONS = 5, 300_000
+
+
+def compile_program(folder: Path) -> Path:
+    program = folder / "agents_steps"
+    sources = [str(ROOT / "csrc" / f"{name}.c") for name in SOURCES]
+    command = ["cc", "-O3", "-std=c11", "-D_GNU_SOURCE", f"-I{ROOT / 'csrc'}"]
+    subprocess.run(
+        [*command, "-o", str(program), str(Path(__file__).with_name("agents_steps.c")), *sources], check=True)
+    return program
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        program = compile_program(Path(folder))
+        rounds = []
+        for seed in range(1, ROUNDS + 1):
+            words = [str(program), str(ACTIONS), str(seed)]
+            done = subprocess.run(words, capture_output=True, text=True, check=True)
+            rounds.append([float(word) for word in done.stdout.split()])
+    actions, records, faster = max(rounds)
+    print(f"synthetic market: {actions:,.0f} actions/s, {records:,.0f} records/s, {faster:,.0f} x the clock")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
