@@ -394,6 +394,12 @@ static builder choose(ida_message *m)
     return build;
 }
 
+static int names_symbol(const ida_message *m)
+{
+    return ida_fields_has(m->payload, IDA_SLOT('s')) || ida_fields_has(m->payload, IDA_KEY_SYMBOL) ||
+           ida_fields_has(&m->outer, IDA_KEY_STREAM);
+}
+
 void ida_message_event(ida_message *m, void *out)
 {
     builder build = choose(m);
@@ -402,7 +408,8 @@ void ida_message_event(ida_message *m, void *out)
     if (ida_message_find_symbol(m, m->payload, 1))
         build(m, out);
     else
-        ida_message_fail(m, IDA_UNKNOWN, m->text, "a symbol that was not asked for, or none is named");
+        ida_message_fail(m, IDA_UNKNOWN, m->text, names_symbol(m) ? "a symbol that was not asked for"
+                                                                  : "no symbol is named, and there is no default");
     if (m->status == IDA_OK)
         ida_message_market(m, ((ida_record *)out)->kind);
 }

@@ -76,12 +76,12 @@ static void settle_units(ida_message *m, int kind, int32_t places)
     int64_t *unit = unit_of(s, kind);
     for (; s->decimals[kind] >= 0 && s->decimals[kind] < wanted; s->decimals[kind]++)
         *unit = *unit > INT64_MAX / 10 ? 1 : *unit * 10;
-    s->decimals[kind] = wanted;
     m->unit[kind] = wanted - m->lowered[kind];
-    if (m->lowered[kind])
-        no_step(&s->step[kind]);
+    s->decimals[kind] = *unit ? wanted : m->unit[kind]; /* so far at most zeros were counted in them */
+    if (m->unit[kind] == s->decimals[kind])
+        set_step(&s->step[kind], *unit, m->unit[kind], m->unit[kind]);
     else
-        set_step(&s->step[kind], *unit, wanted, wanted);
+        no_step(&s->step[kind]);
 }
 
 void ida_message_units(ida_message *m)

@@ -39,6 +39,7 @@ static ida_status skip_string(ida_message *m, ida_span *span)
     return IDA_OK;
 }
 
+/* m->p is a quote. */
 static inline ida_status string(ida_message *m, ida_span *span)
 {
     const char *p = m->p + 1;
@@ -60,7 +61,7 @@ static inline ida_status string(ida_message *m, ida_span *span)
 
 ida_status ida_message_string(ida_message *m, ida_span *span)
 {
-    return string(m, span);
+    return ida_message_next(m) == '"' ? string(m, span) : skip_string(m, span);
 }
 
 static inline ida_status number(ida_message *m, ida_span *span)

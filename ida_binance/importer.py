@@ -110,7 +110,7 @@ class Conversion:
         for batch in lines.batches():
             writer.write(ffi.buffer(batch.records, batch.bytes), batch.number)
         if not lines.records:
-            raise DataError(f"{self._recorded.path}: none of its {lines.line} lines is market data")
+            raise self._nothing(lines.line)
         learned = decoder.learned()
         if self._own is None:
             _bring_onto_grids(writer, learned)
@@ -118,6 +118,11 @@ class Conversion:
         else:
             instruments = [self._moved(i) for i in self._own.instruments]
         return self._describe(lines, instruments, writer.survey(len(learned)))
+
+    def _nothing(self, lines: int) -> DataError:
+        path = self._recorded.path
+        told = [sentence(path, problem) for problem in self._problems.first[:3]]
+        return DataError(f"{path}: none of its {lines} lines is market data", problems=told)
 
     def _only_symbol(self, decoder: Decoder) -> int:
         """The index of the symbol that a message means which names none; -1 if there are
