@@ -165,7 +165,10 @@ class Exchange:
     def _replace(self, request: ReplaceOrder, now_ns: int) -> list[Event]:
         order = self._by_id.get(request.order_id)
         if order is None:
-            return [self._refuse_change(request, Execution.REPLACE_REJECTED, now_ns)]
+            refused = self._refuse_change(request, Execution.REPLACE_REJECTED, now_ns)
+            successor = msgspec.structs.replace(
+                refused, order_id=request.new_order_id, execution=Execution.REJECTED, status=OrderStatus.REJECTED)
+            return [successor, refused]
         canceled = self._cancel_open(order, now_ns)
         old = order.request
         anew = PlaceOrder(

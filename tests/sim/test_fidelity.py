@@ -210,3 +210,16 @@ def test_no_order_is_sent_while_the_book_is_not_in_step(play, tape):
     assert {u.order_id for u in seen.updates} == {"t-1"}
     assert not seen.venue.market(0).synced
     assert any("gap" in warning for warning in seen.venue.warnings())
+
+
+def test_replace_of_an_order_that_was_filled_meanwhile_is_refused_for_both(play, tape):
+    # The replacement leaves at 30 ms; at 33 ms a sale fills the order whole; at 35 ms there is nothing to replace.
+    tape.trade(20, "100.0", "1.000", seller=True).trade(33, "100.0", "0.300", seller=True).depth(90, [], [])
+    seen = play(tape, {
+        10: lambda ctx: ctx.place(BUY, 300, 1000),
+        30: lambda ctx: ctx.replace("t-1", 200, 999),
+    })
+    told = [(u.order_id, u.execution) for u in seen.updates]
+    assert told == [("t-1", "NEW"), ("t-1", "TRADE"), ("t-2", "REJECTED"), ("t-1", "REPLACE_REJECTED")]
+    assert not seen.engine.orders.open()
+    assert seen.engine.orders.counters["unknown"] == 0
