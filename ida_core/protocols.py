@@ -151,7 +151,7 @@ class Venue(Protocol):
 
     A class that hook ``ida_venues`` returns has ``name`` (what ``--exchange`` says), ``mode`` (SIM, TESTNET, DEMO or
     LIVE), a nested ``Config``, and ``build(setup: VenueSetup) -> Venue``; one that can be re-run under worse
-    assumptions also ``worst_cases(config) -> Sequence[WorstCase]``.
+    assumptions also has ``worst_cases() -> Sequence[WorstCase]``.
 
     Time: a venue with ``simulated`` true is pulled: ``next_event(until_ns)`` advances its own time. A live venue
     delivers through the same method what has arrived, without waiting.

@@ -82,8 +82,6 @@ class Parts(msgspec.Struct):
     venue: Any
     strategies: list[Strategy]
     checks: list[RiskCheck]
-    venue_class: Any
-    venue_config: Any
 
 
 def build_parts(settings: Settings, plugins: Plugins, venue_config: Any = None) -> Parts:
@@ -96,7 +94,7 @@ def build_parts(settings: Settings, plugins: Plugins, venue_config: Any = None) 
         instruments=_overrides(settings), on_damage=settings.data.on_damage, duration_s=settings.run.duration_s,
         recordings=tuple(plugins.recordings.values()),
     ))
-    return Parts(venue, strategies, checks, venue_class, config)
+    return Parts(venue, strategies, checks)
 
 
 def build_plugins(settings: Settings, plugins: Plugins) -> tuple[list[Strategy], list[RiskCheck]]:
@@ -289,11 +287,11 @@ def _wants_worst_cases(settings: Settings) -> bool:
 
 def _write_worst_cases(settings: Settings, plugins: Plugins, parts: Parts, run_dir: Path, headline: Engine) -> None:
     """Re-run with one assumption worse at a time, without a journal; beside the headline in the reports."""
-    cases = getattr(parts.venue_class, "worst_cases", None)
+    cases = getattr(parts.venue, "worst_cases", None)
     if cases is None or (headline.stop_wanted is not None and headline.stop_wanted.reason != "end of data"):
         return
     rows = [{"name": "as run", "what": "the headline", **_figures(headline)}]
-    for case in cases(parts.venue_config):
+    for case in cases():
         again = build_parts(settings, plugins, venue_config=case.config)
         log = Log.silent()
         try:

@@ -62,18 +62,6 @@ class SimVenue:
     def build(cls, setup: VenueSetup) -> SimVenue:
         return cls(setup)
 
-    @staticmethod
-    def worst_cases(config: SimConfig) -> Sequence[WorstCase]:
-        """The re-runs that show what the headline owes to its assumptions."""
-        replace = msgspec.structs.replace
-        slower = replace(config, latency_factor=config.latency_factor * 2)
-        dearer = replace(config, fee_tiers_worse=config.fee_tiers_worse + 1)
-        return (
-            WorstCase("latency x2", "both legs take twice as long", slower),
-            WorstCase("back of queue", _back_of_queue(config), replace(config, queue="risk_averse")),
-            WorstCase("next fee tier", "maker and taker rates of the next worse tier", dearer),
-        )
-
     def __init__(self, setup: VenueSetup) -> None:
         self._config: SimConfig = setup.config
         self._setup = setup
@@ -286,6 +274,18 @@ class SimVenue:
 
     # ------------------------------------------------------------- what a reader must know
 
+    def worst_cases(self) -> Sequence[WorstCase]:
+        """The re-runs that show what the headline owes to its assumptions."""
+        config, replace = self._config, msgspec.structs.replace
+        slower = replace(config, latency_factor=config.latency_factor * 2)
+        dearer = replace(config, fee_tiers_worse=config.fee_tiers_worse + 1)
+        queue = WorstCase("back of queue", _back_of_queue(config), replace(config, queue="risk_averse"))
+        return (
+            WorstCase("latency x2", "both legs take twice as long", slower),
+            *(() if self.is_synthetic else (queue,)),
+            WorstCase("next fee tier", "maker and taker rates of the next worse tier", dearer),
+        )
+
     def assumptions(self) -> Mapping[str, str]:
         words = {
             "latency": f"request {self._request_latency.describe()}; response {self._response_latency.describe()}",
@@ -303,6 +303,7 @@ class SimVenue:
         words["filters"] = "those of the configuration; others are not known from a recording"
         if self.is_synthetic:
             words["market"] = f"synthetic, seed {self._setup.seed}: invented prices, no evidence of profit"
+            words["queue"] = "our orders stand in the synthetic market's own queues, by price and time"
             words["filters"] = "minimum notional 5, one lot, 200 open orders"
         return words
 
