@@ -5,8 +5,6 @@ from typing import Annotated
 
 import msgspec
 
-Positive = Annotated[Decimal, msgspec.Meta(gt=0)]
-
 
 class SimConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Times in ms, rates as fractions of the traded value (0.001 is 0.1 %), money in units of its asset."""
@@ -43,3 +41,11 @@ class SimConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     half_spread_ticks: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1
     feed_latency_ms: Decimal = Decimal(2)
     feed_jitter_ms: Decimal = Decimal(1)
+
+    def __post_init__(self) -> None:
+        if not (self.start_price.is_finite() and self.start_price > 0):
+            raise ValueError(f"start_price = {self.start_price}: must be above 0")
+        for key in ("feed_latency_ms", "feed_jitter_ms"):
+            value = getattr(self, key)
+            if not (value.is_finite() and 0 <= value <= 60_000):
+                raise ValueError(f"{key} = {value}: must be 0 to 60000 ms")

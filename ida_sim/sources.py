@@ -28,6 +28,8 @@ SYNTHETIC = "synthetic"
 #: 2026-01-01T00:00:00Z: when a synthetic market begins.
 SYNTHETIC_START_NS = 1_767_225_600_000_000_000
 SYNTHETIC_DURATION_S = 600.0
+#: First prices that agents can trade at, in ticks.
+SYNTHETIC_TICKS = (512, 1 << 29)
 #: Bounds on how high a book reaches, in ticks.
 LEAST_REACH, MOST_REACH = 1 << 16, 1 << 30
 
@@ -164,6 +166,19 @@ def _synthetic(symbol: str, own: Mapping[str, Any], start_price: Decimal) -> Lis
     )
     first = int(start_price / tick)
     return Listed(instrument, 0, first, min(64 * first, MOST_REACH))
+
+
+def check_synthetic(item: Listed, half_spread: int) -> None:
+    """Bounds of csrc/agents.h, told in the user's words."""
+    least, most = SYNTHETIC_TICKS
+    if not least <= item.first_price <= most:
+        raise ConfigError(
+            f"sim.start_price is {item.first_price} ticks of {item.instrument.tick_size} on {item.instrument.name}: "
+            f"a synthetic market needs {least} to {most}; change start_price or the tick size")
+    if half_spread > item.first_price // 64:
+        raise ConfigError(
+            f"sim.half_spread_ticks = {half_spread}: must be at most a 64th of the price, "
+            f"{item.first_price // 64} ticks on {item.instrument.name}")
 
 
 def feed_warnings(feed: Feed) -> list[str]:

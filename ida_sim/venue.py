@@ -41,6 +41,7 @@ from ida_sim.sources import (
     SYNTHETIC_START_NS,
     Listed,
     Source,
+    check_synthetic,
     feed_warnings,
     listed_instruments,
     open_recordings,
@@ -113,6 +114,7 @@ class SimVenue:
     def _add_agents(self, timeline: Timeline) -> None:
         config = self._config
         for i, item in enumerate(self._listed):
+            check_synthetic(item, config.half_spread_ticks)
             typical = item.instrument.floor_to_lot(Decimal(1000) / item.instrument.price(item.first_price))
             timeline.add_agents(i, agents_config(
                 seed=self._setup.seed * 1_000_003 + i, start_ns=SYNTHETIC_START_NS, start_price=item.first_price,

@@ -246,3 +246,17 @@ def test_read_only_output_folder(bench):
         refused(bench.run("--out", str(disk / "runs")), 7, "Read-only file system", "--out")
     finally:
         subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.parametrize(("word", "fragment"), [
+    ("instruments.BTCUSDT.tick_size=1", "ticks"), ("sim.feed_jitter_ms=-1", "feed_jitter_ms"),
+    ("sim.start_price=-1", "start_price"), ("sim.queue=power(0)", "sim.queue"), ("sim.request_latency_ms=fast", "fast"),
+    ("sim.queu=log", "queue"), ("sim.leverage=0", "leverage"), ("sim.balances.USDT=-5", "USDT"),
+])
+def test_wrong_settings_of_the_simulated_exchange(bench, word, fragment):
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ida"), "run", "ida.toml", "--plugins-dir", "plugins", "--feed", "synthetic",
+         "--set", "sim.start_price=100", "--set", word, "--duration", "5", "--json"],
+        cwd=bench.folder, capture_output=True, text=True, timeout=60, check=False)
+    refused(done, 3, fragment)
+    assert bench.run_dirs == []
