@@ -137,8 +137,10 @@ class JournalVenue:
     # ------------------------------------------------------------- the journal goes on
 
     def next_event(self, until_ns: int) -> Event | int | None:
-        while not self.finished:
+        while True:
             self._settle_outputs()
+            if self.finished:
+                return None
             head = self._head
             is_market = not isinstance(head, Event)
             waiting = self._conflated(head.ts_local_ns, is_market, until_ns)
@@ -150,7 +152,6 @@ class JournalVenue:
             answer = self._take_market() if is_market else self._take_event()
             if answer is not None:
                 return answer
-        return None
 
     def _settle_outputs(self) -> None:
         """What the engine made since the last event stands next in the journal, in the same order."""

@@ -44,9 +44,13 @@ class Watcher(Strategy):
         ctx.place(Side.BUY, 1, book.bid - 10)
 
 
+class Sleeper(Strategy):
+    name = "sleeper"
+
+
 @hookimpl
 def ida_strategies():
-    return [Quoter, Watcher]
+    return [Quoter, Watcher, Sleeper]
 '''
 
 
@@ -89,6 +93,13 @@ def test_replay_makes_every_request_again(folder, strategy):
     assert (again.same, again.exit_code) == (True, 0)
     reader = JournalReader(outcome.run_dir / "journal")
     assert again.requests == sum(1 for _ in reader.scan(["request"])) > 5
+
+
+def test_replay_of_a_run_that_ends_with_nothing_open(folder):
+    outcome = execute(*settings_and_plugins(folder, strategy="sleeper"))
+    _, plugins = settings_and_plugins(folder, strategy="sleeper")
+    again = replay(outcome.run_dir, plugins)
+    assert (again.difference, again.requests, again.exit_code) == (None, 0, 0)
 
 
 def test_replay_names_the_first_difference_with_its_event(folder):
