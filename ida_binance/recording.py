@@ -5,11 +5,13 @@ digits in ns or 16 in us, the message as it came from a websocket (combined or r
 answer to ``depth``, standing where it arrived.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from ida_binance.check import check
 from ida_binance.decoder import Grid
@@ -19,6 +21,9 @@ from ida_core.errors import ConfigError
 from ida_core.feed import Feed, FeedInstrument
 from ida_core.feed_cache import open_cached
 from ida_core.nearest import suggestion
+
+if TYPE_CHECKING:
+    from ida_core.bench import Figure
 
 _LINE = re.compile(rb"\d{16}(\d{3})? \{")
 
@@ -61,6 +66,12 @@ class BinanceRecording:
         finally:
             for feed in feeds:
                 feed.close()
+
+    def bench(self, seconds: float) -> list[Figure]:
+        """For ``ida bench``: how fast the wire is decoded here."""
+        from ida_binance.bench import figures
+
+        return figures(seconds)
 
 
 def _on_damage(options: Mapping[str, Any]) -> OnDamage:

@@ -51,6 +51,9 @@ if TYPE_CHECKING:
     from ida_core.feed import (
         Feed as Feed,
         FeedInstrument as FeedInstrument,
+        FeedMeta as FeedMeta,
+        FeedSource as FeedSource,
+        FeedWriter as FeedWriter,
         clock_offset as clock_offset,
     )
     from ida_core.hooks import hookimpl as hookimpl
@@ -103,7 +106,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "book": ("Book", "Market"),
     "context": ("Context",),
-    "feed": ("Feed", "FeedInstrument", "clock_offset"),
+    "feed": ("Feed", "FeedInstrument", "FeedMeta", "FeedSource", "FeedWriter", "clock_offset"),
     "errors": (
         "AuthError", "BookGap", "ConfigError", "DataError", "IdaError", "OffGrid",
         "OrderStateError", "OutcomeUnknown", "OutputError", "PluginError", "RateLimited",

@@ -15,10 +15,12 @@ from ida_core import terminal
 from ida_core.codes import CODES
 from ida_core.config import Loaded, Option, Settings, json_schema, leaves, load, tree
 from ida_core.errors import EXIT_DONE, DataError, UsageError
+from ida_core.model import plain
 from ida_core.plugins import KINDS, PluginInfo, Plugins, load_plugins
 from ida_core.toml import parse_value
 
 if TYPE_CHECKING:
+    from ida_core.protocols import Venue
     from ida_core.report import Report
     from ida_core.run import Outcome
 
@@ -69,6 +71,10 @@ def demo(given: Given, as_json: bool) -> int:
 def _execute(settings: Settings, plugins: Plugins, as_json: bool) -> int:
     from ida_core.run import execute
 
+    if not as_json:
+        mode = plugins.lookup("venues", settings.run.exchange).mode
+        names = ", ".join(settings.run.strategies) or "no strategy"
+        click.echo(f"{terminal.mode(mode, sys.stderr)}: {names} on {settings.run.exchange}", err=True)
     with redirect_stdout(sys.stderr), terminal.progress(quiet=as_json) as progress:
         outcome = execute(settings, plugins, progress=progress)
     on_terminal = "console" in settings.run.reports and not as_json
@@ -101,13 +107,21 @@ def plan(given: Given, as_json: bool) -> int:
 
 
 def _planned(settings: Settings, plugins: Plugins) -> dict[str, Any]:
-    run, venue = settings.run, plugins.lookup("venues", settings.run.exchange)
+    """What a run would be made of. Builds its parts, so what would stop a run stops the plan."""
+    from ida_core.run import build_parts
+
+    run = settings.run
+    venue = build_parts(settings, plugins).venue
+    try:
+        account = _account(venue)
+    finally:
+        venue.close()
     return {
         "mode": venue.mode,
         "exchange": run.exchange,
-        "venue": _part(settings, plugins, "venues", run.exchange),
-        "symbols": list(run.symbols),
         "feed": list(run.feed),
+        **account,
+        "venue": _part(settings, plugins, "venues", run.exchange),
         "strategies": [_part(settings, plugins, "strategies", name) for name in run.strategies],
         "risk": [_part(settings, plugins, "risk_checks", name) for name in run.risk],
         "reports": [_part(settings, plugins, "reporters", name) for name in run.reports],
@@ -116,6 +130,15 @@ def _planned(settings: Settings, plugins: Plugins) -> dict[str, Any]:
         "duration_s": run.duration_s,
         "out": run.out,
         "journal": msgspec.to_builtins(settings.journal),
+    }
+
+
+def _account(venue: Venue) -> dict[str, Any]:
+    """What there is to trade, with what, and under which assumptions."""
+    return {
+        "symbols": [instrument.name for instrument in venue.instruments()],
+        "balances": {asset: plain(free + locked) for asset, (free, locked) in venue.balances().items()},
+        "assumptions": dict(venue.assumptions()),
     }
 
 
@@ -135,12 +158,13 @@ def _part(settings: Settings, plugins: Plugins, kind: str, name: str) -> dict[st
 def _show_plan(plan: Mapping[str, Any]) -> None:
     click.echo(f"{terminal.mode(plan['mode'])}: nothing is sent by `ida plan`\n")
     head = ("exchange", "symbols", "feed", "seed", "speed", "duration_s", "out")
-    click.echo(terminal.pairs([(name, _shown(plan[name])) for name in head]))
+    balances = ", ".join(f"{amount} {asset}" for asset, amount in plan["balances"].items())
+    click.echo(terminal.pairs([(name, _shown(plan[name])) for name in head] + [("balances", balances)]))
+    click.echo(f"\nassumed\n{terminal.pairs(list(plan['assumptions'].items()))}")
     for kind in ("venue", "strategies", "risk", "reports"):
         parts = plan[kind] if isinstance(plan[kind], list) else [plan[kind]]
         rows = [(p["name"], p["version"], p["plugin"], _shown_settings(p)) for p in parts]
-        click.echo("\n" + (terminal.table((kind, "version", "plugin", "settings"), rows)
-                           if rows else f"{kind}: none"))
+        click.echo(f"\n{terminal.table((kind, 'version', 'plugin', 'settings'), rows) if rows else f'{kind}: none'}")
 
 
 def _shown(value: object) -> str:
@@ -256,16 +280,16 @@ def plugins(given: Given, as_json: bool) -> int:
         loaded, skipped = msgspec.to_builtins((found.loaded, found.skipped))
         terminal.print_json({"schema": 1, "loaded": loaded, "skipped": skipped})
         return EXIT_DONE
-    rows = [(i.name, i.version, i.api, i.found, _provided(i), i.origin) for i in found.loaded]
-    click.echo(terminal.table(("plugin", "version", "api", "found", "provides", "file"), rows))
+    rows = [(i.name, i.version, i.api, i.found, i.origin, _provided(i)) for i in found.loaded]
+    click.echo(terminal.table(("plugin", "version", "api", "found", "file", "provides"), rows))
     for skipped in found.skipped:
         terminal.warn(f"skipped {skipped.name} ({skipped.origin}): {skipped.why}")
     return EXIT_DONE
 
 
 def _provided(info: PluginInfo) -> str:
-    words = [f"{KINDS[kind][1]} {name}" for kind, names in info.provides.items() for name in names]
-    return ", ".join(words) or "-"
+    kinds = (f"{KINDS[kind][1]}: {', '.join(names)}" for kind, names in info.provides.items() if names)
+    return "; ".join(kinds) or "-"
 
 
 def new(kind: str, name: str, into: Path, as_json: bool) -> int:
@@ -315,11 +339,11 @@ def config_schema(given: Given) -> int:
 def bench(as_json: bool) -> int:
     from ida_core.bench import measure
 
-    figures = measure()
+    figures = measure(load_plugins())
     if as_json:
-        terminal.print_json({"schema": 1, "bench": figures})
+        terminal.print_json({"schema": 1, "bench": msgspec.to_builtins(figures)})
     else:
-        rows = [(f["what"], f"{f['rate']:,.0f}", f["unit"]) for f in figures]
+        rows = [(figure.what, f"{figure.rate:,.0f}", figure.unit) for figure in figures]
         click.echo(terminal.table(("path", "rate", "unit"), rows))
     return EXIT_DONE
 

@@ -85,7 +85,6 @@ _STRATEGY = '''\
 from decimal import Decimal
 
 import msgspec
-
 from ida_core import Book, Context, Side, Strategy
 
 
@@ -130,9 +129,9 @@ _TEST = '''\
 from decimal import Decimal
 
 import pytest
-from $name.strategy import $cls, $config
-
 from ida_core.testing import check_strategy
+
+from $name.strategy import $config, $cls
 
 
 def test_it_is_deterministic_and_survives_what_a_market_does() -> None:
@@ -140,7 +139,8 @@ def test_it_is_deterministic_and_survives_what_a_market_does() -> None:
 
 
 def test_other_settings_are_kept_too() -> None:
-    check_strategy($cls, $config(quantity=Decimal("0.002"), max_position=Decimal("0.004")))
+    config = $config(quantity=Decimal("0.002"), max_position=Decimal("0.004"))
+    check_strategy($cls, config)
 
 
 def test_a_quantity_above_the_limit_is_refused() -> None:

@@ -28,9 +28,9 @@ def paint(text: str, stream: TextIO | None = None, **style: Any) -> str:
     return click.style(text, **style) if has_colour(stream or sys.stdout) else text
 
 
-def mode(word: str) -> str:
+def mode(word: str, stream: TextIO | None = None) -> str:
     """The mode, in words and in its colour, as it stands on every screen."""
-    return paint(word, fg=_MODE_COLOURS.get(word, "red"), bold=True)
+    return paint(word, stream, fg=_MODE_COLOURS.get(word, "red"), bold=True)
 
 
 def print_json(document: Mapping[str, Any]) -> None:

@@ -1,0 +1,315 @@
+"""The contract of ``ida_core.Venue`` as functions, one rule each: what ``testing.check_venue`` runs.
+
+A rule is given what makes a fresh venue, and asserts. The market must be live and deep enough for an order of about
+``NOTIONAL`` in quote units; on what happens outside, rules wait up to ``PATIENCE_S`` of the venue's time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from itertools import count
+from types import MappingProxyType
+from typing import Any
+
+from ida_core.book import Market
+from ida_core.events import (
+    AnyRequest,
+    CancelAll,
+    CancelOrder,
+    Event,
+    Execution,
+    OrderStatus,
+    OrderUpdate,
+    PlaceOrder,
+    ReplaceOrder,
+)
+from ida_core.ledger import Ledger
+from ida_core.model import InstrumentKind, OrderType, Side
+from ida_core.protocols import Subscription, Venue
+
+Make = Callable[[], Venue]
+NOTIONAL = Decimal(100)
+PATIENCE_S = 60
+COMPARED_EVENTS = 2000
+MODES = ("SIM", "TESTNET", "DEMO", "LIVE")
+_LIVE_POLL_S = 0.001
+
+
+class Desk:
+    """A venue with somebody at it: sends requests on its first instrument, keeps what comes back."""
+
+    def __init__(self, make: Make) -> None:
+        self.venue = make()
+        self.instrument = self.venue.instruments()[0]
+        self.market: Market = self.venue.market(0)
+        self.updates: list[OrderUpdate] = []
+        self.opening = self.venue.balances()
+        self._numbers = count(1)
+        for index in range(len(self.venue.instruments())):
+            self.venue.subscribe(index, Subscription(book="top", trades=True))
+
+    def step(self, until_ns: int) -> Event | int | None:
+        """The next event; those on orders are kept."""
+        event = self.venue.next_event(until_ns)
+        if isinstance(event, OrderUpdate):
+            self.updates.append(event)
+        elif event is None and not self.venue.simulated:
+            time.sleep(_LIVE_POLL_S)
+        return event
+
+    def wait(self, wanted: Callable[[], bool], what: str) -> None:
+        until_ns = max(self.venue.now_ns, self.venue.start_ns()) + PATIENCE_S * 1_000_000_000
+        while not wanted():
+            event = self.step(until_ns)
+            over = self.venue.finished or self.venue.now_ns >= until_ns
+            assert event is not None or not over, f"{what} did not come within {PATIENCE_S} s"
+
+    def wait_book(self) -> None:
+        book = self.market.book
+        self.wait(
+            lambda: self.market.synced and book.bid is not None and book.ask is not None, "a book with two sides"
+        )
+
+    def wait_update(self, order_id: str, *wanted: Execution) -> OrderUpdate:
+        """The first report on an order of one of these kinds."""
+        self.wait(lambda: bool(self.of(order_id, *wanted)), f"{' or '.join(wanted)} of {order_id}")
+        return self.of(order_id, *wanted)[0]
+
+    def of(self, order_id: str, *kinds: Execution) -> list[OrderUpdate]:
+        return [u for u in self.updates if u.order_id == order_id and u.execution in kinds]
+
+    def filled(self, order_id: str) -> int:
+        return sum(fill.quantity for fill in self.of(order_id, Execution.TRADE))
+
+    def lots(self) -> int:
+        """About ``NOTIONAL`` worth at the best bid; at least one lot."""
+        assert self.market.book.bid is not None
+        one = self.instrument.notional(self.market.book.bid, 1)
+        return max(int(NOTIONAL / one), 1)
+
+    def new_id(self) -> str:
+        return f"check{next(self._numbers)}"
+
+    def place(self, side: Side, lots: int, price: int | None, order_id: str = "") -> str:
+        order_id = order_id or self.new_id()
+        kind = OrderType.MARKET if price is None else OrderType.LIMIT
+        self.send(PlaceOrder(order_id=order_id, side=side, type=kind, quantity=lots, price=price, **self._now()))
+        return order_id
+
+    def rest(self) -> str:
+        """An accepted order that will stay in the book for now: one per cent below the market."""
+        self.wait_book()
+        order_id = self.place(Side.BUY, self.lots(), self.away())
+        self.wait_update(order_id, Execution.NEW)
+        return order_id
+
+    def away(self) -> int:
+        assert self.market.book.bid is not None
+        return self.market.book.bid * 99 // 100
+
+    def cancel(self, order_id: str) -> None:
+        self.send(CancelOrder(order_id=order_id, **self._now()))
+
+    def send(self, request: AnyRequest) -> None:
+        self.venue.send(request)
+
+    def _now(self) -> dict[str, Any]:
+        return {"instrument": 0, "ts_local_ns": self.venue.now_ns}
+
+    def replace(self, order_id: str, lots: int, price: int) -> str:
+        new_id = self.new_id()
+        self.send(ReplaceOrder(order_id=order_id, new_order_id=new_id, quantity=lots, price=price, **self._now()))
+        return new_id
+
+    def cancel_all(self) -> None:
+        self.send(CancelAll(order_id=self.new_id(), **self._now()))
+
+    def close(self) -> None:
+        self.venue.close()
+
+
+def keeps_the_protocol(make: Make) -> None:
+    venue = make()
+    assert isinstance(venue, Venue), f"{type(venue).__name__} lacks a method of ida_core.Venue"
+    assert venue.name, "a venue has a name"
+    assert venue.mode in MODES, f"mode {venue.mode!r} is none of {', '.join(MODES)}"
+    venue.close()
+
+
+def names_its_instruments(make: Make) -> None:
+    venue = make()
+    instruments = venue.instruments()
+    names = [instrument.name for instrument in instruments]
+    assert names, "there is no instrument"
+    assert len(set(names)) == len(names), f"two instruments share a name: {names}"
+    for index, name in enumerate(names):
+        assert isinstance(venue.market(index), Market), f"market({index}) of {name} is no ida_core.Market"
+    venue.close()
+
+
+def tells_its_assumptions(make: Make) -> None:
+    venue = make()
+    assumptions = venue.assumptions()
+    assert assumptions, "a reader of the result must be told what was assumed"
+    for name, words in assumptions.items():
+        assert words, f"assumption {name!r} says nothing"
+    venue.close()
+
+
+def never_goes_back_in_time(make: Make) -> None:
+    desk = Desk(make)
+    now_ns = 0
+    until_ns = desk.venue.start_ns()
+    for _ in range(COMPARED_EVENTS):
+        until_ns = max(until_ns, desk.venue.now_ns + 10_000_000)
+        event = desk.step(until_ns)
+        then_ns, now_ns = now_ns, desk.venue.now_ns
+        assert now_ns >= then_ns, f"time went from {then_ns} back to {now_ns}"
+        assert event is None or now_ns <= until_ns, f"an event of {now_ns} came before {until_ns} was over"
+        if isinstance(event, Event):
+            assert event.ts_local_ns <= now_ns, f"{event} was told at {now_ns}, before its local time"
+        if desk.venue.finished:
+            break
+    desk.close()
+
+
+def tells_the_same_again(make: Make) -> None:
+    first, second = Desk(make), Desk(make)
+    if not first.venue.simulated:
+        return _close(first, second)
+    until_ns = first.venue.start_ns() + PATIENCE_S * 1_000_000_000
+    for number in range(COMPARED_EVENTS):
+        told = [(desk.step(until_ns), desk.venue.now_ns) for desk in (first, second)]
+        assert told[0] == told[1], f"event {number} is {told[0]} once and {told[1]} the second time"
+    _close(first, second)
+
+
+def _close(*desks: Desk) -> None:
+    for desk in desks:
+        desk.close()
+
+
+def accepts_and_cancels(make: Make) -> None:
+    desk = Desk(make)
+    order_id = desk.rest()
+    update = desk.wait_update(order_id, Execution.NEW)
+    assert update.status is OrderStatus.NEW, f"an accepted order is NEW, not {update.status}"
+    assert update.venue_order_id, "an accepted order has the venue's own id"
+    desk.cancel(order_id)
+    update = desk.wait_update(order_id, Execution.CANCELED)
+    assert update.status is OrderStatus.CANCELED, f"a cancelled order is CANCELED, not {update.status}"
+    desk.close()
+
+
+def locks_what_an_order_needs(make: Make) -> None:
+    desk = Desk(make)
+    if desk.instrument.kind is not InstrumentKind.SPOT:
+        return desk.close()
+    order_id = desk.rest()
+    quote = desk.instrument.quote
+    free, locked = desk.venue.balances()[quote]
+    assert locked > 0, f"an open buy locks {quote}"
+    assert free + locked == sum(desk.opening[quote]), f"locking changed how much {quote} there is"
+    desk.cancel(order_id)
+    desk.wait_update(order_id, Execution.CANCELED)
+    assert desk.venue.balances()[quote] == desk.opening[quote], f"a cancel gives the locked {quote} back"
+    desk.close()
+
+
+def fills_and_accounts_for_it(make: Make) -> None:
+    desk = Desk(make)
+    desk.wait_book()
+    lots = desk.lots()
+    order_id = desk.place(Side.BUY, lots, None)
+    desk.wait(lambda: desk.filled(order_id) >= lots, "the fill of a market order")
+    fills = desk.of(order_id, Execution.TRADE)
+    assert fills[-1].status is OrderStatus.FILLED, f"a filled order is FILLED, not {fills[-1].status}"
+    _check_fills(fills, lots)
+    ledger = Ledger(desk.venue.instruments())
+    for asset, (free, locked) in desk.opening.items():
+        ledger.post_opening(asset, free + locked)
+    for fill in fills:
+        ledger.post_fill(fill)
+    wrong = {asset: rest for asset, rest in ledger.check(desk.venue.balances()).items() if rest}
+    assert not wrong, f"balances are not start + fills - fees, by {wrong}"
+    desk.close()
+
+
+def _check_fills(fills: list[OrderUpdate], lots: int) -> None:
+    done = 0
+    for fill in fills:
+        done += fill.quantity
+        assert fill.cumulative == done, f"cumulative {fill.cumulative} after fills of {done}"
+        assert fill.leaves == lots - done, f"leaves {fill.leaves} of {lots} after fills of {done}"
+        assert fill.price > 0, f"a fill has a price: {fill}"
+    ids = [fill.trade_id for fill in fills]
+    assert len(set(ids)) == len(ids), f"two fills share a trade id: {ids}"
+
+
+def refuses_by_an_event(make: Make) -> None:
+    desk = Desk(make)
+    desk.wait_book()
+    order_id = desk.place(Side.BUY, 0, desk.away())
+    update = desk.wait_update(order_id, Execution.REJECTED)
+    assert update.status is OrderStatus.REJECTED, f"a refused order is REJECTED, not {update.status}"
+    assert update.reason, "a refusal says why"
+    desk.close()
+
+
+def refuses_an_id_that_is_in_use(make: Make) -> None:
+    desk = Desk(make)
+    order_id = desk.rest()
+    desk.place(Side.BUY, desk.lots(), desk.away(), order_id=order_id)
+    desk.wait_update(order_id, Execution.REJECTED)
+    desk.close()
+
+
+def refuses_to_cancel_what_is_not_there(make: Make) -> None:
+    desk = Desk(make)
+    desk.wait_book()
+    order_id = desk.new_id()
+    desk.cancel(order_id)
+    update = desk.wait_update(order_id, Execution.CANCEL_REJECTED)
+    assert update.reason, "a refusal says why"
+    desk.close()
+
+
+def replaces_an_order(make: Make) -> None:
+    desk = Desk(make)
+    order_id = desk.rest()
+    new_id = desk.replace(order_id, desk.lots(), desk.away() - 1)
+    desk.wait(
+        lambda: bool(desk.of(order_id, Execution.CANCELED, Execution.REPLACED)), f"the end of {order_id}"
+    )
+    update = desk.wait_update(new_id, Execution.NEW, Execution.REPLACED)
+    assert update.leaves > 0, f"the order in its place is open: {update}"
+    desk.close()
+
+
+def cancels_all(make: Make) -> None:
+    desk = Desk(make)
+    order_ids = [desk.rest(), desk.rest()]
+    desk.cancel_all()
+    for order_id in order_ids:
+        desk.wait_update(order_id, Execution.CANCELED)
+    desk.close()
+
+
+def closes_twice(make: Make) -> None:
+    venue = make()
+    venue.close()
+    venue.close()
+
+
+#: Name → rule, in the order in which a venue's author wants to meet them.
+VENUE_RULES: Mapping[str, Callable[[Make], None]] = MappingProxyType({
+    rule.__name__: rule
+    for rule in (
+        keeps_the_protocol, names_its_instruments, tells_its_assumptions, closes_twice, never_goes_back_in_time,
+        tells_the_same_again, accepts_and_cancels, refuses_by_an_event, refuses_an_id_that_is_in_use,
+        refuses_to_cancel_what_is_not_there, locks_what_an_order_needs, fills_and_accounts_for_it, replaces_an_order,
+        cancels_all,
+    )
+})

@@ -1,0 +1,160 @@
+"""Each hook has a section in docs/hooks.md, and its example does what a plugin of that kind does."""
+
+import json
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pluggy
+import pytest
+import trio
+from click.testing import CliRunner
+
+from ida_core import Execution, OrderUpdate, PlaceOrder, Report, Side, VenueSetup, hooks
+from ida_core.config import RunSettings, Settings
+from ida_core.events import OrderType
+from ida_core.order_table import OrderTable
+from ida_core.plugins import KINDS, Plugins, load_plugins
+from ida_core.portfolio import Portfolio
+from ida_core.report import load as load_report
+from ida_core.risk import RiskState
+from ida_core.run import execute
+from ida_core.testing import check_strategy, check_venue
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "hooks.md"
+HOOKS = [name for name in vars(hooks) if name.startswith("ida_")]
+KIND_OF = {hook: kind for kind, (hook, _) in KINDS.items()}
+
+
+def _sections() -> dict[str, str]:
+    parts = re.split(r"^## (\w+)$", DOCUMENT.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def _example(hook: str) -> str:
+    blocks = re.findall(r"^```python\n(.*?)^```$", _sections()[hook], re.DOTALL | re.MULTILINE)
+    assert len(blocks) == 1, f"{hook} has {len(blocks)} examples"
+    return str(blocks[0])
+
+
+def _load(hook: str, folder: Path) -> Plugins:
+    (folder / "example.py").write_text(_example(hook))
+    plugins = load_plugins([folder], environment={}, entry_points=False)
+    assert plugins.skipped == []
+    return plugins
+
+
+def test_the_sections_are_the_hooks_in_their_order() -> None:
+    manager = pluggy.PluginManager(hooks.PROJECT)
+    manager.add_hookspecs(hooks)
+    assert sorted(HOOKS) == sorted(name for name in vars(manager.hook) if not name.startswith("_"))
+    assert sorted(_sections()) == sorted(HOOKS)
+    assert sorted(KIND_OF) == sorted(HOOKS)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    run = RunSettings(
+        feed=("synthetic",), strategies=("market_maker",), risk=(), reports=(), duration_s=5, worst_cases=False,
+        out=str(tmp_path_factory.mktemp("runs")),
+    )
+    return load_report(execute(Settings(run=run), load_plugins()).run_dir)
+
+
+def _exercise_strategy(join: Any, **_: Any) -> None:
+    assert check_strategy(join, duration_s=10)["orders"]["accepted"] > 0
+
+
+def _exercise_check(night: Any, report: Callable[[], Report], **_: Any) -> None:
+    order = PlaceOrder(order_id="a", side=Side.BUY, type=OrderType.MARKET, quantity=1)
+    instruments = report().instruments
+    portfolio = Portfolio(instruments, {}, Decimal(1))
+    state = RiskState(instruments, OrderTable("t"), portfolio, lambda _: None, lambda _: True)
+    for hour, refused in ((12, False), (23, True), (2, True)):
+        state.now_ns = hour * 3_600_000_000_000
+        assert (night().check(order, state) is not None) is refused
+
+
+def _exercise_reporter(headline: Any, report: Callable[[], Report], folder: Path, **_: Any) -> None:
+    assert " fills\n" in headline().write(report(), folder).read_text()
+
+
+def _exercise_panel(panel: Any, report: Callable[[], Report], **_: Any) -> None:
+    assert panel().html(report()).startswith("<table><tr><td>")
+
+
+def _exercise_feed(tick: Any, **_: Any) -> None:
+    async def take_two() -> list[Any]:
+        found = []
+        async for signal in tick().events():
+            found.append(signal.data)
+            if len(found) == 2:
+                break
+        return found
+
+    from trio.testing import MockClock
+
+    assert trio.run(take_two, clock=MockClock(autojump_threshold=0)) == [1, 2]
+
+
+def _exercise_recording(trades: Any, folder: Path, **_: Any) -> None:
+    file = folder / "trades.csv"
+    file.write_text("ts_ns,price,quantity,side\n1000,60000.00,0.001,BUY\n2000,60000.01,0.002,SELL\n")
+    assert trades.recognises(file, file.read_bytes()[:64])
+    (feed,) = trades.open([file], {})
+    assert (feed.meta.records, feed.meta.counts) == (2, {"trade": 2})
+    assert feed.meta.instruments[0].first_price == 6_000_000
+    feed.close()
+    assert trades.check([file]).sound
+    file.write_text("ts_ns,price,quantity,side\n1000,60000.00\n")
+    assert trades.check([file]).faults == (f"{file}:2: not four fields",)
+
+
+def _exercise_venue(closed: Any, **_: Any) -> None:
+    rules = ["keeps_the_protocol", "names_its_instruments", "tells_its_assumptions", "closes_twice"]
+    check_venue(lambda: closed.build(VenueSetup(config=closed.Config())), rules)
+    venue = closed.build(VenueSetup(config=closed.Config()))
+    venue.send(PlaceOrder(order_id="a", side=Side.BUY, type=OrderType.MARKET, quantity=1))
+    answer = venue.next_event(1)
+    assert isinstance(answer, OrderUpdate)
+    assert answer.execution is Execution.REJECTED
+
+
+def _exercise_notifier(bell: Any, capsys: pytest.CaptureFixture[str], **_: Any) -> None:
+    bell().notify("halted", "drawdown", "alarm")
+    assert capsys.readouterr().out == "halted: drawdown\a\n"
+
+
+def _exercise_executor(one_by_one: Any, **_: Any) -> None:
+    assert list(one_by_one().run(lambda n: n * n, [1, 2, 3])) == [1, 4, 9]
+
+
+def _exercise_command(hello: Any, **_: Any) -> None:
+    result = CliRunner().invoke(hello, ["--json"])
+    assert json.loads(result.stdout) == {"schema": 1, "text": "hello"}
+
+
+EXERCISES: dict[str, Callable[..., None]] = {
+    "ida_strategies": _exercise_strategy,
+    "ida_risk_checks": _exercise_check,
+    "ida_reporters": _exercise_reporter,
+    "ida_report_panels": _exercise_panel,
+    "ida_feeds": _exercise_feed,
+    "ida_recordings": _exercise_recording,
+    "ida_venues": _exercise_venue,
+    "ida_notifiers": _exercise_notifier,
+    "ida_executors": _exercise_executor,
+    "ida_commands": _exercise_command,
+}
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_the_example_is_loaded_and_works(
+    hook: str, tmp_path: Path, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    provided = getattr(_load(hook, tmp_path), KIND_OF[hook])
+    assert len(provided) == 1, f"the example of {hook} provides nothing"
+    item = next(iter(provided.values()))
+    EXERCISES[hook](item, report=lambda: request.getfixturevalue("report"), folder=tmp_path, capsys=capsys)

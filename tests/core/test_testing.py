@@ -1,0 +1,126 @@
+"""The plugin authors' kit: it passes what is right, and names what is not."""
+
+import random
+from decimal import Decimal
+from typing import Any, ClassVar
+
+import msgspec
+import pytest
+
+from ida_core import Book, Context, Event, Execution, OrderUpdate, Side, Strategy, Venue, VenueSetup
+from ida_core.config import Settings
+from ida_core.plugins import load_plugins
+from ida_core.testing import VENUE_RULES, check_strategy, check_venue
+
+
+def _make_sim() -> Venue:
+    venue_class = load_plugins(environment={}).lookup("venues", "sim")
+    config = Settings().section("sim", venue_class.Config)
+    venue: Venue = venue_class.build(VenueSetup(config=config, feed=("synthetic",), duration_s=120))
+    return venue
+
+
+@pytest.mark.parametrize("rule", VENUE_RULES)
+def test_the_simulated_exchange_keeps_the_contract(rule: str) -> None:
+    check_venue(_make_sim, [rule])
+
+
+class _Wrapped:
+    """A venue with one thing wrong."""
+
+    def __init__(self) -> None:
+        self.venue = _make_sim()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.venue, name)
+
+
+class _ForgetsFee(_Wrapped):
+    def next_event(self, until_ns: int) -> Event | int | None:
+        event = self.venue.next_event(until_ns)
+        if isinstance(event, OrderUpdate) and event.execution is Execution.TRADE:
+            return msgspec.structs.replace(event, fee=Decimal(0))
+        return event
+
+
+class _Deaf(_Wrapped):
+    def send(self, request: object) -> None:
+        pass
+
+
+class _SaysNothing(_Wrapped):
+    def assumptions(self) -> dict[str, str]:
+        return {}
+
+
+class _Moody(_Wrapped):
+    def next_event(self, until_ns: int) -> Event | int | None:
+        return random.choice((None, self.venue.next_event(until_ns)))
+
+
+@pytest.mark.parametrize(
+    ("venue", "rule", "says"),
+    [
+        (_ForgetsFee, "fills_and_accounts_for_it", "balances are not start"),
+        (_Deaf, "accepts_and_cancels", "NEW of check1 did not come within 60 s"),
+        (_SaysNothing, "tells_its_assumptions", "must be told"),
+        (_Moody, "tells_the_same_again", "the second time"),
+    ],
+)
+def test_a_venue_that_breaks_a_rule_is_told_so(venue: Any, rule: str, says: str) -> None:
+    with pytest.raises(AssertionError, match=says) as caught:
+        check_venue(venue, [rule])
+    assert rule.replace("_", " ") in str(caught.value)
+
+
+class Quoter(Strategy):
+    """Keeps one buy at the best bid."""
+
+    name = "quoter"
+
+    def on_book(self, ctx: Context, book: Book) -> None:
+        if book.bid is not None and not ctx.orders and ctx.position.lots < 1000:
+            ctx.place(Side.BUY, 10, book.bid)
+
+
+class Dicer(Quoter):
+    name = "dicer"
+
+    def on_book(self, ctx: Context, book: Book) -> None:
+        if random.random() < 0.5:
+            super().on_book(ctx, book)
+
+
+class Counter(Quoter):
+    """Counts in the class, so a second run is another one."""
+
+    name = "counter"
+    seen: ClassVar[list[int]] = []
+
+    def on_book(self, ctx: Context, book: Book) -> None:
+        self.seen.append(1)
+        if len(self.seen) < 200:
+            super().on_book(ctx, book)
+
+
+class Fragile(Quoter):
+    name = "fragile"
+
+    def on_order(self, ctx: Context, update: OrderUpdate) -> None:
+        if update.execution is Execution.REJECTED:
+            raise RuntimeError("I did not expect to be refused")
+
+
+def test_a_sound_strategy_passes_and_its_document_comes_back() -> None:
+    document = check_strategy(Quoter, duration_s=10)
+    assert document["orders"]["submitted"] > 0
+    assert document["run"]["mode"] == "SIM"
+
+
+@pytest.mark.parametrize(
+    ("strategy", "says"),
+    [(Dicer, "not deterministic"), (Counter, "differ"), (Fragile, "I did not expect")],
+)
+def test_an_unsound_strategy_is_told_so(strategy: type[Strategy], says: str) -> None:
+    with pytest.raises(AssertionError, match=says):
+        check_strategy(strategy, duration_s=10)
