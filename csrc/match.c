@@ -342,7 +342,9 @@ ida_match *ida_match_new(ida_book *outside, int64_t max_price, size_t orders, si
 {
     if (queue_model < IDA_QUEUE_RISK_AVERSE || queue_model > IDA_QUEUE_LOG)
         return NULL;
-    if (!(power > 0 && power <= 100) || !reports || reports > SIZE_MAX / 4096)
+    if (queue_model == IDA_QUEUE_POWER && !(power > 0 && power <= 100))
+        return NULL;
+    if (!reports || reports > SIZE_MAX / 4096)
         return NULL;
     ida_match *m = calloc(1, sizeof *m);
     if (!m)

@@ -85,7 +85,7 @@ typedef struct ida_match ida_match;
 /* outside: the recorded book, owned by the caller and changed only through ida_match_depth; NULL for a whole
  * market. max_price: the highest tick of an order. orders: how many can be open at once. reports: how many can
  * wait to be read; once that many wait, calls answer IDA_FULL (room for what one call can add is kept on top).
- * power: n of IDA_QUEUE_POWER, above 0. first_account: reports of accounts below it are not made (synthetic
+ * power: n of IDA_QUEUE_POWER, above 0 up to 100. first_account: reports of accounts below it are not made (synthetic
  * agents need none). NULL if memory is short or an argument is out of range. */
 ida_match *ida_match_new(ida_book *outside, int64_t max_price, size_t orders, size_t reports, int queue_model,
                          double power, uint32_t first_account);

@@ -78,6 +78,7 @@ class Match:
         match = lib.ida_match_new(
             self.outside, MAX_PRICE, orders, reports, MODELS[model], power, first_account
         )
+        assert match != ffi.NULL
         self.match = ffi.gc(match, lib.ida_match_free)
         self._new = ffi.new("ida_new_order *")
         self._count = ffi.new("size_t *")

@@ -550,3 +550,8 @@ def test_an_unread_market_goes_on_and_forgets_the_oldest() -> None:
     assert not bids
     assert asks[-1] == (801, 0)
     assert len(asks) >= 4
+
+
+def test_the_power_is_looked_at_for_its_model_alone() -> None:
+    assert Match(model="averse", power=0.0).place(1, 0, 1, 100)
+    assert Match(model="log", power=0.0).place(1, 0, 1, 100)
