@@ -146,6 +146,8 @@ def _instrument_lines(instrument: InstrumentCheck) -> list[str]:
 
 
 def _book_lines(name: str, book: BookCheck) -> list[str]:
+    if book.snapshot_id is None:
+        return [f"{name}: no book"]
     bids, asks = book.levels
     lines = [
         f"{name}: snapshot {book.snapshot_id}, {book.stale:,} stale diffs dropped, "

@@ -131,7 +131,7 @@ def _given(options: Mapping[str, Any], instruments: Sequence[FeedInstrument]) ->
     for name, sizes in options.items():
         if name not in known:
             raise ConfigError(f"instruments.{name}: the recording holds no such symbol{suggestion(name, known)}")
-        for instrument in known[name]:
+        for instrument in known[name] if sizes else ():
             told[_key(instrument)] = _grid(name, sizes, instrument)
     return told
 
