@@ -41,7 +41,7 @@ class Recorded:
                 self.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             self.bytes = path.stat().st_size
         except OSError as error:
-            raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+            raise DataError(f"{path}: cannot be read: {error.strerror}", code="IDA-E7011") from error
 
     def key(self, grids: Mapping[str, Grid] | None) -> str:
         """Of the cache: the content, the grid it is brought to, and the version of all this."""
@@ -81,7 +81,8 @@ def damaged(path: Path, problem: FeedProblem) -> DataError:
     """What is raised for damage: where it is, how much is sound, and how to go on."""
     return DataError(
         f"{sentence(path, problem)} (the {problem.line - 1} lines before it can be read; "
-        "on_damage = 'skip' passes over what cannot)"
+        "on_damage = 'skip' passes over what cannot)",
+        code="IDA-E7010",
     )
 
 
@@ -122,7 +123,8 @@ class Conversion:
     def _nothing(self, lines: int) -> DataError:
         path = self._recorded.path
         told = [sentence(path, problem) for problem in self._problems.first[:3]]
-        return DataError(f"{path}: none of its {lines} lines is market data", problems=told)
+        text = f"{path}: none of its {lines} lines is market data"
+        return DataError(text, code="IDA-E7012", problems=told)
 
     def _only_symbol(self, decoder: Decoder) -> int:
         """The index of the symbol that a message means which names none; -1 if there are
@@ -191,7 +193,7 @@ def _bring_onto_grids(writer: FeedWriter, learned: Sequence[Learned]) -> None:
         status = lib.ida_regrid_records(records, length, grids, len(learned), where)
     if status != lib.IDA_OK:
         reason = ffi.string(lib.ida_status_text(status)).decode()
-        raise DataError(f"{writer.path}: record at byte {where[0]} on its grid: {reason}")
+        raise DataError(f"{writer.path}: record at byte {where[0]} on its grid: {reason}", code="IDA-E7004")
 
 
 def _instrument(learned: Learned) -> FeedInstrument:

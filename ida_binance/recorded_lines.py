@@ -97,7 +97,7 @@ class LinePass:
             yield from self._take(text)
             rest = text[self._pass.taken :]
             if len(rest) > LONGEST_LINE:
-                raise DataError(f"{self.path}:{self.line + 1}: a line of more than 256 MiB")
+                raise DataError(f"{self.path}:{self.line + 1}: a line of more than 256 MiB", code="IDA-E7010")
         if self._cut:
             self._tell(self.line + 1, 0, self._cut, rest)
         elif rest:
@@ -111,7 +111,7 @@ class LinePass:
                 file.seek(0)
                 yield from self._unpacked(file) if packed else _chunks(file)
         except OSError as error:
-            raise DataError(f"{self.path}: cannot be read: {error.strerror}") from error
+            raise DataError(f"{self.path}: cannot be read: {error.strerror}", code="IDA-E7011") from error
 
     def _unpacked(self, file: IO[bytes]) -> Iterator[bytes]:
         """The contents of all gzip members; where they end too early or are damaged, up to

@@ -130,7 +130,8 @@ def _given(options: Mapping[str, Any], instruments: Sequence[FeedInstrument]) ->
     told = {}
     for name, sizes in options.items():
         if name not in known:
-            raise ConfigError(f"instruments.{name}: the recording holds no such symbol{suggestion(name, known)}")
+            text = f"instruments.{name}: the recording holds no such symbol{suggestion(name, known)}"
+            raise ConfigError(text, code="IDA-E3010")
         for instrument in known[name] if sizes else ():
             told[_key(instrument)] = _grid(name, sizes, instrument)
     return told
@@ -139,7 +140,7 @@ def _given(options: Mapping[str, Any], instruments: Sequence[FeedInstrument]) ->
 def _grid(name: str, sizes: Mapping[str, Any], instrument: FeedInstrument) -> Grid:
     if unknown := set(sizes) - set(Grid._fields):
         word = sorted(unknown)[0]
-        raise ConfigError(f"instruments.{name}.{word}: no such key{suggestion(word, Grid._fields)}")
+        raise ConfigError(f"instruments.{name}.{word}: no such key{suggestion(word, Grid._fields)}", code="IDA-E3010")
     own = Grid(instrument.tick_size, instrument.lot_size)
     return Grid(*(_size(name, word, sizes.get(word, getattr(own, word))) for word in Grid._fields))
 
@@ -150,5 +151,5 @@ def _size(name: str, word: str, value: Any) -> Decimal:
     except InvalidOperation:
         size = Decimal(0)
     if not size.is_finite() or size <= 0:
-        raise ConfigError(f"instruments.{name}.{word} = {value!r}: a decimal above 0")
+        raise ConfigError(f"instruments.{name}.{word} = {value!r}: a decimal above 0", code="IDA-E3010")
     return size

@@ -159,7 +159,8 @@ def _market(instrument: FeedInstrument, highest_price: int) -> Market:
         raise DataError(
             f"{instrument.symbol}: prices up to {plain(highest_price * instrument.tick_size)} with a "
             f"tick size of {plain(instrument.tick_size)} fit in no book; is a price wrong? "
-            "Tell the tick size in instruments"
+            "Tell the tick size in instruments",
+            code="IDA-E7004",
         ) from error
 
 

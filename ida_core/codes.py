@@ -84,6 +84,12 @@ CODES = {
         "Spell it as the venue does (BTCUSDT, or usdm:BTCUSDT where two markets spell it alike), or "
         "leave --symbol out to take all that the feed has.",
     ),
+    "IDA-E3010": Code(
+        "an instrument is set up wrongly",
+        "A section [instruments.SYMBOL] names a symbol that the recording does not hold, or a tick or "
+        "lot size that cannot be.",
+        "Spell the symbol as the recording does; sizes are decimals above 0, as in tick_size = 0.01.",
+    ),
     "IDA-E3100": Code(
         "a plugin cannot be used",
         "A plugin failed in a way that its user, not Ida, can mend.",
@@ -172,6 +178,34 @@ CODES = {
         "Run ida data check FILE: the line is probably damaged. on_damage = 'skip' in [data] passes "
         "over lines that cannot be read.",
     ),
+    "IDA-E7010": Code(
+        "a damaged line in a recording",
+        "A line cannot be read: it is no JSON, was cut short, lacks its stamp, or holds a price between "
+        "two ticks. The message names file, line, column and what stands there; nothing was run.",
+        "`ida data check FILE` lists every fault. on_damage = 'skip' in [data] passes over such lines "
+        "and counts them; the book is then only as good as the lines that are left.",
+    ),
+    "IDA-E7011": Code(
+        "a recording that cannot be read",
+        "The file is not there, may not be read, or the disk failed.",
+        "Look at the path and its permissions.",
+    ),
+    "IDA-E7012": Code(
+        "a recording without market data",
+        "The file has the right form, but none of its lines is a market data message that Ida knows.",
+        "`ida data check FILE` counts what is in it and what was passed over.",
+    ),
+    "IDA-E7020": Code(
+        "a journal or run directory that cannot be read",
+        "The journal is missing, damaged, or was written by another version. What lies before the damage "
+        "is sound: a torn tail is cut at the last whole record.",
+        "`ida report RUN` tells what can still be known of the run.",
+    ),
+    "IDA-E7030": Code(
+        "a converted recording that is damaged",
+        "Recordings are converted once and kept in the cache; this copy is not what was written.",
+        "Delete it (`ida data ls` shows where it is); it is made again from the recording.",
+    ),
     "IDA-E7100": Code(
         "a gap in the book",
         "Updates of the order book are missing, doubled or out of order, so the book cannot be "
@@ -188,5 +222,21 @@ CODES = {
         "the run directory cannot be made",
         "The folder for results does not exist and cannot be made, or cannot be written.",
         "Name another folder with --out DIR, or free some room.",
+    ),
+    "IDA-E7210": Code(
+        "the journal or the log cannot be written",
+        "The disk is full or failed while the run went on. The run was stopped; everything journaled "
+        "before is whole, and `ida report RUN` works on it.",
+        "Make room. The journal takes room ahead of need: segment_mib in [journal] is how much.",
+    ),
+    "IDA-E7220": Code(
+        "a converted recording cannot be kept",
+        "Neither the cache nor the folder for temporary files can be written.",
+        "Make room, or set IDA_CACHE_DIR to a folder that can be written.",
+    ),
+    "IDA-E7230": Code(
+        "a report cannot be written",
+        "The run itself is whole in its journal; only this report is missing.",
+        "`ida report RUN --out DIR` makes it again in another folder.",
     ),
 }

@@ -142,7 +142,7 @@ class Feed:
         where = ffi.new("uint64_t *")
         if lib.ida_feed_check(self._bytes, len(self._bytes), where) != lib.IDA_OK:
             self._release()
-            raise DataError(f"{self.path}: not a sound feed file: the fault is at byte {where[0]}")
+            raise DataError(f"{self.path}: not a sound feed file: the fault is at byte {where[0]}", code="IDA-E7030")
 
     @property
     def pointer(self) -> Any:
@@ -177,7 +177,7 @@ def _map(path: Path) -> Any:
         with path.open("rb") as file:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except ValueError as error:
-        raise DataError(f"{path}: not a sound feed file: it is empty") from error
+        raise DataError(f"{path}: not a sound feed file: it is empty", code="IDA-E7030") from error
 
 
 def _decode_meta(path: Path, content: Any) -> FeedMeta:
@@ -185,9 +185,9 @@ def _decode_meta(path: Path, content: Any) -> FeedMeta:
     try:
         meta = msgspec.json.decode(content[offset : offset + length], type=FeedMeta)
     except msgspec.MsgspecError as error:
-        raise DataError(f"{path}: the feed's description cannot be read: {error}") from error
+        raise DataError(f"{path}: the feed's description cannot be read: {error}", code="IDA-E7030") from error
     if meta.schema != FEED_SCHEMA:
-        raise DataError(f"{path}: feed of schema {meta.schema}; this version reads {FEED_SCHEMA}")
+        raise DataError(f"{path}: feed of schema {meta.schema}; this version reads {FEED_SCHEMA}", code="IDA-E7030")
     return meta
 
 
@@ -200,7 +200,7 @@ def read_meta(path: Path) -> FeedMeta:
     content = _map(path)
     try:
         if len(content) < _HEADER.size or content[:8] != _MAGIC:
-            raise DataError(f"{path}: not a feed file")
+            raise DataError(f"{path}: not a feed file", code="IDA-E7030")
         return _decode_meta(path, content)
     finally:
         content.close()
@@ -239,7 +239,8 @@ class FeedWriter:
             self._file = self._temporary.open("w+b")
             self._file.write(bytes(_HEADER.size))
         except OSError as error:
-            raise OutputError(f"{path.parent}: the feed cannot be written: {error.strerror}") from error
+            text = f"{path.parent}: the feed cannot be written: {error.strerror}"
+            raise OutputError(text, code="IDA-E7220") from error
 
     def __enter__(self) -> Self:
         return self
@@ -258,7 +259,7 @@ class FeedWriter:
         try:
             return action(*arguments)
         except OSError as error:
-            raise OutputError(f"{self.path}: the feed cannot be written: {error.strerror}") from error
+            raise OutputError(f"{self.path}: the feed cannot be written: {error.strerror}", code="IDA-E7220") from error
 
     @contextmanager
     def change(self) -> Iterator[tuple[Any, int]]:

@@ -77,6 +77,6 @@ def _open_temporary(key: str, make: Callable[[FeedWriter], FeedMeta], reason: st
     try:
         folder = tempfile.TemporaryDirectory(prefix="ida-")
     except OSError as error:
-        raise OutputError(f"no folder for temporary files: {error.strerror}") from error
+        raise OutputError(f"no folder for temporary files: {error.strerror}", code="IDA-E7220") from error
     with folder as name, FeedWriter(Path(name) / f"{key}.feed") as writer:
         return Feed(writer.finish(make(writer)), notes=(note,))

@@ -95,7 +95,7 @@ def decode(record: Any) -> Event:
         event: Event = _DECODE[record.kind](ffi.buffer(text, size[0]))
     except (KeyError, msgspec.MsgspecError) as error:
         what = f"journal: a record of kind {record.kind} is not understood"
-        raise DataError(f"{what}: {error}") from error
+        raise DataError(f"{what}: {error}", code="IDA-E7020") from error
     return event
 
 
@@ -174,7 +174,7 @@ class JournalWriter:
         """Raise what an ``ida_status`` means, of a call here or of C that appends; IDA_OK passes."""
         if status == lib.IDA_RANGE:
             size = self._segment_bytes
-            raise OutputError(f"{self.folder}: an event is larger than a segment of {size} bytes")
+            raise OutputError(f"{self.folder}: an event is larger than a segment of {size} bytes", code="IDA-E7210")
         if status != lib.IDA_OK:
             raise self._problem(lib.ida_journal_error(self._pointer))
 
@@ -195,7 +195,8 @@ class JournalWriter:
     def _problem(self, errno: int) -> OutputError:
         return OutputError(
             f"{self.folder}: {os.strerror(errno)}; the journal needs a folder of its own that can be "
-            f"written, and room for each segment of {self._segment_bytes} bytes before it is used"
+            f"written, and room for each segment of {self._segment_bytes} bytes before it is used",
+            code="IDA-E7210",
         )
 
     def __enter__(self) -> JournalWriter:
@@ -234,7 +235,7 @@ class JournalReader:
         pointer = lib.ida_reader_new(os.fsencode(self.folder), error)
         if not pointer:
             why = os.strerror(error[0]) if error[0] else "there is no journal in this folder"
-            raise DataError(f"{self.folder}: {why}")
+            raise DataError(f"{self.folder}: {why}", code="IDA-E7020")
         self._pointer: Any = ffi.gc(pointer, lib.ida_reader_free)
 
     def scan(
@@ -283,7 +284,7 @@ class JournalReader:
         if status == lib.IDA_CORRUPT:
             self.torn = Torn(segment, lib.ida_reader_offset(self._pointer))
         elif status == lib.IDA_IO:
-            raise DataError(f"{self.folder}: segment {segment + 1} cannot be mapped")
+            raise DataError(f"{self.folder}: segment {segment + 1} cannot be mapped", code="IDA-E7020")
 
     @property
     def finished(self) -> bool:
@@ -336,5 +337,5 @@ def journal_sha256(folder: str | Path) -> str:
         for stretch in reader.stretches(name for name in KIND_NAMES if name != "timing"):
             digest.update(stretch)
         if reader.damage:
-            raise DataError(reader.damage)
+            raise DataError(reader.damage, code="IDA-E7020")
     return digest.hexdigest()

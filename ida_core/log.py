@@ -146,7 +146,8 @@ class Log:
             raise self._problem(error)
 
     def _problem(self, errno: int) -> OutputError:
-        return OutputError(f"{self._path}: {os.strerror(errno)}; the log needs a file it can append to")
+        rule = "the log needs a file it can append to"
+        return OutputError(f"{self._path}: {os.strerror(errno)}; {rule}", code="IDA-E7210")
 
     def __enter__(self) -> "Log":
         return self

@@ -223,7 +223,7 @@ class Report:
         try:
             cases = msgspec.json.decode(path.read_bytes(), type=list[dict[str, Any]])
         except (msgspec.DecodeError, OSError) as error:
-            raise DataError(f"{path}: not a list of worst cases: {error}") from error
+            raise DataError(f"{path}: not a list of worst cases: {error}", code="IDA-E7020") from error
         return [case for case in cases if case.get("name") != AS_RUN]
 
     @cached_property

@@ -100,7 +100,7 @@ def read_head(path: Path, length: int = 4096) -> bytes:
     except (EOFError, zlib.error, gzip.BadGzipFile):
         return b""
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+        raise DataError(f"{path}: cannot be read: {error.strerror}", code="IDA-E7011") from error
 
 
 def listed_instruments(sources: Sequence[Source], setup: VenueSetup) -> list[Listed]:

@@ -123,7 +123,7 @@ class Timeline:
         """``feed``: an open ``ida_core.feed.Feed``; ``mapping``: its instruments' numbers here, -1 to leave out."""
         status = lib.ida_timeline_add_feed(self.pointer, feed.pointer, list(mapping), len(mapping), offset_ns)
         if status != lib.IDA_OK:
-            raise DataError(f"feed {feed.meta.sources[0].name}: {status_text(status)}")
+            raise DataError(f"feed {feed.meta.sources[0].name}: {status_text(status)}", code="IDA-E7030")
         self._keep.append(feed)
 
     def add_agents(self, index: int, config: Any) -> None:

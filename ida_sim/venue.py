@@ -239,7 +239,8 @@ class SimVenue:
             self._journal.check(event.status)
         name = self._instruments[event.instrument].name
         if event.status in (lib.IDA_NO_SPACE, lib.IDA_IO):
-            raise OutputError(f"{name}: the journal cannot be written: {status_text(event.status)}")
+            raise OutputError(f"{name}: the journal cannot be written: {status_text(event.status)}",
+                              code="IDA-E7210")
         raise DataError(f"{name}: a recorded price does not fit the book: {status_text(event.status)}",
                         code="IDA-E7004")
 

@@ -19,5 +19,5 @@ def write_whole(target: Path, text: str) -> Path:
         draft.replace(target)
     except OSError as error:
         draft.unlink(missing_ok=True)
-        raise OutputError(f"{target} cannot be written: {error.strerror}") from error
+        raise OutputError(f"{target} cannot be written: {error.strerror}", code="IDA-E7230") from error
     return target
