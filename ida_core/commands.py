@@ -295,7 +295,7 @@ def _provided(info: PluginInfo) -> str:
 def new(kind: str, name: str, into: Path, as_json: bool) -> int:
     from ida_core.scaffold import make_package
 
-    folder, files = make_package(kind, name, into)
+    folder, files = make_package(kind, name, into, taken=load_plugins().strategies)
     if as_json:
         terminal.print_json({"schema": 1, "folder": str(folder), "files": [str(f) for f in files]})
         return EXIT_DONE

@@ -6,6 +6,7 @@ import importlib.util
 import keyword
 import re
 import sys
+from collections.abc import Container
 from pathlib import Path
 from string import Template
 
@@ -161,15 +162,17 @@ _TEMPLATES = {
 }
 
 
-def make_package(kind: str, name: str, into: Path) -> tuple[Path, list[Path]]:
+def make_package(kind: str, name: str, into: Path, taken: Container[str] = ()) -> tuple[Path, list[Path]]:
     """Write a package of a ``kind`` called ``name`` into the folder ``into``.
 
+    Args:
+        taken: names that loaded plugins of this kind have already.
     Returns:
         The package's folder, and its files relative to it.
     Raises:
         UsageError: the name is no good, or the folder is there already; nothing was written.
     """
-    _check_name(name)
+    _check_name(name, taken)
     folder = into / name
     if folder.exists():
         raise UsageError(f"{folder} is there already; nothing was written", code="IDA-E2004")
@@ -193,8 +196,8 @@ def _words(name: str) -> dict[str, str]:
     }
 
 
-def _check_name(name: str) -> None:
-    rule = _broken_rule(name)
+def _check_name(name: str, taken: Container[str]) -> None:
+    rule = _broken_rule(name) or ("an installed plugin provides it already" if name in taken else None)
     if rule:
         raise UsageError(f"{name!r} cannot be the name of a package: {rule}", code="IDA-E2003")
 

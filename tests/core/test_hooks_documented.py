@@ -151,6 +151,12 @@ EXERCISES: dict[str, Callable[..., None]] = {
 
 
 @pytest.mark.parametrize("hook", HOOKS)
+def test_an_example_imports_public_names_alone(hook: str) -> None:
+    imported = re.findall(r"^(?:from|import) (ida\S*)", _example(hook), re.MULTILINE)
+    assert set(imported) == {"ida_core"}
+
+
+@pytest.mark.parametrize("hook", HOOKS)
 def test_the_example_is_loaded_and_works(
     hook: str, tmp_path: Path, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
 ) -> None:

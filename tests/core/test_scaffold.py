@@ -37,6 +37,13 @@ def test_a_bad_name_is_refused_and_nothing_written(tmp_path: Path, name: str, ru
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_name_that_a_plugin_has_is_refused(tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli, ["new", "strategy", "grid", "--into", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "an installed plugin provides it already" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_existing_folder_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "trend").mkdir()
     with pytest.raises(UsageError, match="there already") as caught:
