@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from random import Random
@@ -12,10 +13,11 @@ from typing import Any, Protocol
 
 import msgspec
 import trio
+import trio.testing
 
 from ida_core.clock import NS, SimulatedClock
 from ida_core.context import Context
-from ida_core.errors import EXIT_CONFIG, EXIT_DONE, EXIT_INTERRUPTED, EXIT_RISK
+from ida_core.errors import EXIT_CONFIG, EXIT_DONE, EXIT_INTERRUPTED, EXIT_RISK, OutputError
 from ida_core.events import (
     AnyRequest,
     BalanceUpdate,
@@ -45,8 +47,10 @@ from ida_core.timers import NEVER, Timers
 
 #: Events handled between two looks at Trio (signals, feeds, progress).
 BATCH = 4096
-#: One in so many book events is timed for tick-to-decision.
-SAMPLE = 32
+#: One in so many book events is timed for tick-to-decision, and so many of the latest timings are kept.
+SAMPLE, SAMPLES = 32, 65_536
+#: Real time between two looks at Trio, and between two steps of a paced simulation.
+LOOK_S, STEP_S = 0.05, 0.02
 #: How long own orders may take to be canceled when a run stops, in the engine's time.
 STOP_PATIENCE_NS = 60 * NS
 
@@ -101,12 +105,15 @@ class Engine:
         checks: risk checks, asked in this order.
         journal: where inputs and requests are kept; None for a re-run that nobody reads.
         portfolio, orders: fresh; ``orders`` names client order ids.
+        feeds: async sources of signals, run beside the engine on its clock.
+        speed: how many times as fast as real time a simulation goes; None: as fast as it can.
     """
 
     def __init__(
         self, venue: Venue, strategies: Sequence[Strategy], checks: Sequence[RiskCheck], *,
         orders: OrderTable, portfolio: Portfolio, ledger: Ledger, log: Log, journal: Keeper | None = None,
         feeds: Sequence[FeedPlugin] = (), seed: int = 1, clock: SimulatedClock | None = None,
+        speed: float | None = None,
     ) -> None:
         self.venue = venue
         self.instruments = list(venue.instruments())
@@ -120,10 +127,12 @@ class Engine:
         self.fills = 0
         self.stop_wanted: Stop | None = None
         self.halts: list[tuple[str, str]] = []
-        self.latency: dict[str, list[int]] = {"tick_to_decision": [], "order_out": []}
+        self.latency = {name: deque[int](maxlen=SAMPLES) for name in ("tick_to_decision", "order_out")}
         self.on_progress: Callable[[], None] | None = None
         self.clock = clock or SimulatedClock()
         self._feeds = feeds
+        self._speed = speed
+        self._began_s = 0.0
         self._interrupts = 0
         self._sample = 0
         self._strategies = list(strategies)
@@ -179,6 +188,7 @@ class Engine:
             for feed in self._feeds:
                 nursery.start_soon(self._run_feed, feed)
             self._start()
+            await self._let_others_run()
             await self._drive(lambda: self.stop_wanted is not None)
             stop = self.stop_wanted = self.stop_wanted or Stop("end of data")
             self._keep(self._note("stop", detail=stop.reason))
@@ -191,20 +201,23 @@ class Engine:
         self.log.info("start", ts_ns=self.venue.start_ns(), venue=self.venue.name, mode=self.venue.mode,
                       strategies=[s.name for s in self._strategies])
         self.clock.set(self.venue.start_ns())
+        self._began_s = time.monotonic()
         if any(type(c).halt is not RiskCheck.halt for c in self._gate.checks):
             self.timers.set(self.venue.start_ns() + NS, self._on_second, NS)
-        for contexts in self._contexts:
-            for context in contexts:
-                self._call(context, context.strategy.on_start, "on_start")
+        for context in self._all_contexts():
+            self._call(context, context.strategy.on_start, "on_start")
+
+    def _all_contexts(self) -> list[Context]:
+        return [context for contexts in self._contexts for context in contexts]
 
     async def _drive(self, is_over: Callable[[], bool]) -> None:
         checked = time.monotonic()
         while not is_over():
-            self._pump(min(self.timers.next_ns, self._trio_deadline_ns()), is_over)
+            self._pump(min(self.timers.next_ns, self._trio_deadline_ns(), self._paced_ns()), is_over)
             self.clock.set(self.venue.now_ns)
             if self.venue.finished:
                 return
-            if self._feeds or time.monotonic() - checked > 0.05:
+            if self._feeds or self._speed or time.monotonic() - checked > LOOK_S:
                 await self._let_others_run()
                 checked = time.monotonic()
 
@@ -224,6 +237,7 @@ class Engine:
                             on_book(context, book)
                         except Exception as error:
                             self._fail(context, "on_book", "book", error)
+                            books = self._books
             elif event is None:
                 self.timers.fire_due(min(until_ns, self.venue.now_ns))
                 return
@@ -246,9 +260,18 @@ class Engine:
             return NEVER
         return self.clock.deadline_ns(trio.lowlevel.current_statistics().seconds_to_next_deadline)
 
+    def _paced_ns(self) -> int:
+        """How far a paced simulation may have come by the real time of the next step."""
+        if not self._speed:
+            return NEVER
+        real_s = time.monotonic() - self._began_s + STEP_S
+        return self.venue.start_ns() + int(real_s * self._speed * NS)
+
     async def _let_others_run(self) -> None:
         if self.on_progress:
             self.on_progress()
+        if self._speed:
+            await trio.to_thread.run_sync(time.sleep, STEP_S)
         if self._feeds:
             await trio.testing.wait_all_tasks_blocked()
         else:
@@ -307,8 +330,9 @@ class Engine:
 
     def on_timer(self, context: Context, timer: Timer) -> None:
         """A strategy's timer fired: journaled, then told to that strategy alone."""
-        self._keep(timer)
-        self._call(context, context.strategy.on_timer, "on_timer", timer)
+        if context.strategy in self._strategies:
+            self._keep(timer)
+            self._call(context, context.strategy.on_timer, "on_timer", timer)
 
     def _keep(self, event: Event) -> None:
         if self.journal is not None:
@@ -353,13 +377,18 @@ class Engine:
     # ------------------------------------------------------------- plugins that fail
 
     def _call(self, context: Context, callback: Callable[..., None], hook: str, *event: Any) -> None:
+        if context.strategy not in self._strategies:
+            return  # failed in an earlier callback of this event
         try:
             callback(context, *event)
         except Exception as error:
             self._fail(context, hook, event[0] if event else None, error)
 
     def _fail(self, context: Context, hook: str, event: Any, error: Exception) -> None:
-        """Name it, stop it, cancel its orders; the engine goes on with the others."""
+        """Name it, stop it, cancel its orders; the engine goes on with the others. What failed beneath the
+        strategy (the journal's disk) is no fault of its own."""
+        if isinstance(error, OutputError):
+            raise error
         frame = traceback.extract_tb(error.__traceback__)[-1]
         failure = Failure(
             context.strategy.name, hook, f"{frame.filename}:{frame.lineno}", f"{type(error).__name__}: {error}",
@@ -373,15 +402,12 @@ class Engine:
         self._drop(context.strategy)
 
     def _drop(self, strategy: Strategy) -> None:
-        for contexts in self._contexts:
-            if contexts[0].strategy is strategy:
-                for context in contexts:
-                    context.cancel_all()
-        at = self._strategies.index(strategy) if strategy in self._strategies else -1
-        if at < 0:
-            return
-        del self._strategies[at], self._contexts[at]
+        at = self._strategies.index(strategy)
+        contexts = self._contexts.pop(at)
+        del self._strategies[at]
         self._build_slots()
+        for context in contexts:
+            context.cancel_all()
         if not self._strategies:
             self.stop_wanted = Stop(f"strategy {strategy.name} failed", EXIT_CONFIG)
 
@@ -389,9 +415,8 @@ class Engine:
 
     async def _wind_down(self) -> None:
         """Stop quoting, cancel own orders, wait for the answers; bounded in the engine's time."""
-        for contexts in list(self._contexts):
-            for context in contexts:
-                self._call(context, context.strategy.on_stop, "on_stop")
+        for context in self._all_contexts():
+            self._call(context, context.strategy.on_stop, "on_stop")
         self._build_silence()
         for order in [o for o in self.orders.open() if not o.foreign]:
             self._cancel(order.order_id, order.instrument, order.strategy)

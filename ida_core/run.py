@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -38,7 +38,7 @@ from ida_core.model import plain
 from ida_core.order_table import OrderTable
 from ida_core.plugins import Plugins
 from ida_core.portfolio import Portfolio
-from ida_core.protocols import RiskCheck, Strategy, Venue, VenueSetup
+from ida_core.protocols import FeedPlugin, RiskCheck, Strategy, Venue, VenueSetup
 from ida_core.report import Report, load as load_report
 from ida_core.reporting import write_reports
 
@@ -82,19 +82,22 @@ class Parts(msgspec.Struct):
     venue: Any
     strategies: list[Strategy]
     checks: list[RiskCheck]
+    feeds: list[FeedPlugin]
 
 
 def build_parts(settings: Settings, plugins: Plugins, venue_config: Any = None) -> Parts:
     """Build venue, strategies and risk checks; ``venue_config`` stands in for the venue's section in a re-run."""
     strategies, checks = build_plugins(settings, plugins)
     venue_class = plugins.lookup("venues", settings.run.exchange)
+    named = [name for name in settings.run.feed if name in plugins.feeds]
+    prices = tuple(name for name in settings.run.feed if name not in plugins.feeds)
     config = venue_config or settings.section(settings.run.exchange, venue_class.Config)
     venue = venue_class.build(VenueSetup(
-        config=config, feed=settings.run.feed, symbols=settings.run.symbols, seed=settings.run.seed,
+        config=config, feed=prices, symbols=settings.run.symbols, seed=settings.run.seed,
         instruments=_overrides(settings), on_damage=settings.data.on_damage, duration_s=settings.run.duration_s,
         recordings=tuple(plugins.recordings.values()),
     ))
-    return Parts(venue, strategies, checks)
+    return Parts(venue, strategies, checks, [_built(settings, plugins.feeds[name]) for name in named])
 
 
 def build_plugins(settings: Settings, plugins: Plugins) -> tuple[list[Strategy], list[RiskCheck]]:
@@ -119,7 +122,7 @@ def _overrides(settings: Settings) -> dict[str, dict[str, Any]]:
 
 def build_engine(
     settings: Settings, venue: Venue, strategies: Sequence[Strategy], checks: Sequence[RiskCheck], log: Log,
-    journal: Keeper | None,
+    journal: Keeper | None, feeds: Sequence[FeedPlugin] = (), speed: float | None = None,
 ) -> Engine:
     """An engine with fresh orders, portfolio and ledger; ``journal`` keeps inputs and requests."""
     instruments = venue.instruments()
@@ -131,7 +134,7 @@ def build_engine(
     return Engine(
         venue, strategies, checks, orders=OrderTable(ORDER_PREFIX), log=log, journal=journal,
         portfolio=Portfolio(instruments, rates, capital), ledger=ledger, seed=settings.run.seed,
-        clock=SimulatedClock(venue.start_ns()),
+        clock=SimulatedClock(venue.start_ns()), feeds=feeds, speed=speed,
     )
 
 
@@ -179,7 +182,9 @@ def _run_journaled(
         run_dir / "journal", run_id, segment_bytes=settings.journal.segment_mib << 20, sync=settings.journal.sync)
     try:
         parts.venue.attach(journal)
-        engine = build_engine(settings, parts.venue, parts.strategies, parts.checks, log, journal)
+        speed = None if settings.run.speed == "max" else float(settings.run.speed)
+        engine = build_engine(
+            settings, parts.venue, parts.strategies, parts.checks, log, journal, parts.feeds, speed)
         journal.append(_start_note(settings, parts, plugins))
         if progress is not None:
             engine.on_progress = _teller(parts.venue, progress)
@@ -273,7 +278,7 @@ def _timing(engine: Engine, run_id: str, started: datetime, elapsed_s: float) ->
     })
 
 
-def _quantiles(samples_ns: list[int]) -> dict[str, float]:
+def _quantiles(samples_ns: Iterable[int]) -> dict[str, float]:
     ordered = sorted(samples_ns)
     return {f"p{q}": round(ordered[min(len(ordered) - 1, len(ordered) * q // 100)] / 1000, 3) for q in (50, 99)}
 
@@ -295,7 +300,8 @@ def _write_worst_cases(settings: Settings, plugins: Plugins, parts: Parts, run_d
         again = build_parts(settings, plugins, venue_config=case.config)
         log = Log.silent()
         try:
-            engine = build_engine(settings, again.venue, again.strategies, again.checks, log, None)
+            engine = build_engine(
+                settings, again.venue, again.strategies, again.checks, log, None, again.feeds)
             run_engine(engine)
             rows.append({"name": case.name, "what": case.what, **_figures(engine)})
         finally:

@@ -115,16 +115,16 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Seen]
     """``play(tape, {ms: act}, **sim)``: run the acts on the tape; latency 5 ms each way, no fees, unless said."""
     monkeypatch.setenv("IDA_CACHE_DIR", str(tmp_path / "cache"))
 
-    def run(tape: Tape, acts: dict[float, Act] | Strategy, **sim: Any) -> Seen:
+    def run(tape: Tape, acts: dict[float, Act] | Strategy | list[Strategy], **sim: Any) -> Seen:
         config = SimConfig(**{"maker_fee": Decimal(0), "taker_fee": Decimal(0), "clock_offset_ms": Decimal(0), **sim})
         venue = SimVenue.build(VenueSetup(
             config=config, feed=(str(tape.save(tmp_path)),), recordings=(BinanceRecording(),),
             instruments={"BTCUSDT": {"tick_size": Decimal("0.1"), "lot_size": Decimal("0.001")}}))
-        strategy = acts if isinstance(acts, Strategy) else Script(acts)
-        engine = make_engine(venue, [strategy])
+        strategies = [Script(acts)] if isinstance(acts, dict) else acts if isinstance(acts, list) else [acts]
+        engine = make_engine(venue, strategies)
         run_engine(engine)
         seen = Seen(engine)
-        seen.updates = getattr(strategy, "seen", [])
+        seen.updates = getattr(strategies[0], "seen", [])
         return seen
 
     return run

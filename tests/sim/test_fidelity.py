@@ -223,3 +223,38 @@ def test_replace_of_an_order_that_was_filled_meanwhile_is_refused_for_both(play,
     assert told == [("t-1", "NEW"), ("t-1", "TRADE"), ("t-2", "REJECTED"), ("t-1", "REPLACE_REJECTED")]
     assert not seen.engine.orders.open()
     assert seen.engine.orders.counters["unknown"] == 0
+
+
+class Counting(Strategy):
+    """Fails on its third book; counts how often it is called afterwards."""
+
+    name = "counting"
+    book_updates = "every"
+
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+
+    def on_start(self, ctx):
+        ctx.every(0.001)
+
+    def on_book(self, ctx, book):
+        self.calls += 1
+        if self.calls == 3:
+            raise ValueError("third")
+
+    def on_timer(self, ctx, timer):
+        if self.calls >= 3:
+            self.calls += 100
+
+
+def test_a_strategy_that_failed_is_not_called_again_and_the_others_go_on(tape, tmp_path, monkeypatch, play):
+    for at in range(10, 50):
+        tape.depth(at, [("100.0", f"1.{at}")], [])
+    failing, watcher = Counting(), Watcher()
+    tape.trade(60, "100.0", "0.1", seller=True)
+    seen = play(tape, [failing, watcher])
+    assert failing.calls == 3
+    assert len(watcher.times) == 1
+    assert [f.plugin for f in seen.engine.failures] == ["counting"]
+    assert seen.engine.stop_wanted.reason == "end of data"

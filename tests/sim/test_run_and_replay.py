@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from ida_core.run import execute
 
 QUOTER = '''
 import msgspec
-from ida_core import Side, Strategy, hookimpl
+import trio
+from ida_core import FeedPlugin, Side, Signal, Strategy, hookimpl
 
 
 class Quoter(Strategy):
@@ -48,9 +50,32 @@ class Sleeper(Strategy):
     name = "sleeper"
 
 
+class News(FeedPlugin):
+    """A signal each 50 ms of the run's own time."""
+
+    name = "news"
+
+    async def events(self):
+        for number in range(1000):
+            await trio.sleep(0.05)
+            yield Signal(source="news", name="headline", data={"number": number})
+
+
+class Reader(Strategy):
+    name = "reader"
+
+    def on_signal(self, ctx, signal):
+        ctx.place(Side.BUY, 1 + signal.data["number"], 900)
+
+
 @hookimpl
 def ida_strategies():
-    return [Quoter, Watcher, Sleeper]
+    return [Quoter, Watcher, Sleeper, Reader]
+
+
+@hookimpl
+def ida_feeds():
+    return [News]
 '''
 
 
@@ -67,10 +92,10 @@ def folder(tmp_path, tape, monkeypatch) -> Path:
     return tmp_path
 
 
-def settings_and_plugins(folder: Path, *sets: str, strategy: str = "quoter"):
+def settings_and_plugins(folder: Path, *sets: str, strategy: str = "quoter", feeds: str = ""):
     plugins = load_plugins([folder / "plugins"])
     (folder / "ida.toml").write_text(
-        f'[run]\nfeed = ["{folder / "tape.txt"}"]\nstrategies = ["{strategy}"]\nrisk = []\nreports = ["json"]\n'
+        f'[run]\nfeed = ["{folder / "tape.txt"}"{feeds}]\nstrategies = ["{strategy}"]\nrisk = []\nreports = ["json"]\n'
         f'out = "{folder / "runs"}"\n[instruments.BTCUSDT]\ntick_size = "0.1"\nlot_size = "0.001"\n')
     return load(folder / "ida.toml", sets=sets, plugins=plugins).settings, plugins
 
@@ -119,6 +144,26 @@ def test_ledger_balances_and_the_run_says_so(folder):
     assert outcome.document["fills"]["count"] > 10
     for row in ledger["assets"].values():
         assert Decimal(row["residual"]) == 0
+
+
+def test_a_feed_plugin_runs_on_simulated_time_and_replays(folder):
+    settings, plugins = settings_and_plugins(folder, strategy="reader", feeds=', "news"')
+    outcome = execute(settings, plugins)
+    requests = [r for r in JournalReader(outcome.run_dir / "journal").scan(["request"]) if hasattr(r, "quantity")]
+    assert [r.quantity for r in requests] == list(range(1, len(requests) + 1))
+    assert 7 <= len(requests) <= 8  # 400 ms of recording
+    first = requests[0].ts_local_ns
+    assert all((r.ts_local_ns - first) % 50_000_000 < 100 for r in requests)
+    again = replay(outcome.run_dir, plugins)
+    assert again.difference is None
+    assert again.requests >= len(requests)
+
+
+def test_speed_paces_a_simulation(folder):
+    began = time.monotonic()
+    settings, plugins = settings_and_plugins(folder, "run.speed=2")
+    assert execute(settings, plugins).exit_code == 0
+    assert time.monotonic() - began >= 0.2  # 400 ms of recording at twice real time: a lower bound, not a speed
 
 
 def ida(folder: Path, *words: str, **more) -> subprocess.CompletedProcess:
