@@ -76,7 +76,6 @@ if TYPE_CHECKING:
         API_LEVEL as API_LEVEL,
         FeedPlugin as FeedPlugin,
         NoConfig as NoConfig,
-        Notifier as Notifier,
         Plugin as Plugin,
         Recording as Recording,
         Reporter as Reporter,
@@ -127,7 +126,7 @@ _HOMES = {
     "order_table": ("OrderTable",),
     "portfolio": ("Portfolio", "Position"),
     "protocols": (
-        "API_LEVEL", "FeedPlugin", "NoConfig", "Notifier", "Plugin", "Recording", "ReportPanel",
+        "API_LEVEL", "FeedPlugin", "NoConfig", "Plugin", "Recording", "ReportPanel",
         "Reporter", "RiskCheck", "Strategy", "Subscription", "Venue", "VenueSetup",
         "WorstCase",
     ),

@@ -54,15 +54,5 @@ def ida_recordings() -> Sequence[Any]:
 
 
 @hookspec
-def ida_notifiers() -> Sequence[type]:
-    """Subclasses of ``ida_core.Notifier``."""
-
-
-@hookspec
-def ida_executors() -> Sequence[type]:
-    """Where a sweep's runs are executed."""
-
-
-@hookspec
 def ida_commands() -> Sequence[Any]:
     """``click.Command`` objects to stand under ``ida``."""

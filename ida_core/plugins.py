@@ -41,8 +41,6 @@ KINDS = {
     "panels": ("ida_report_panels", "report panel"),
     "feeds": ("ida_feeds", "feed"),
     "recordings": ("ida_recordings", "recording format"),
-    "notifiers": ("ida_notifiers", "notifier"),
-    "executors": ("ida_executors", "executor"),
     "commands": ("ida_commands", "command"),
 }
 _KIND_OF_HOOK = {hook: kind for kind, (hook, _) in KINDS.items()}
@@ -95,8 +93,6 @@ class Plugins:
     panels: dict[str, Any] = field(default_factory=dict)
     feeds: dict[str, Any] = field(default_factory=dict)
     recordings: dict[str, Any] = field(default_factory=dict)
-    notifiers: dict[str, Any] = field(default_factory=dict)
-    executors: dict[str, Any] = field(default_factory=dict)
     commands: dict[str, Any] = field(default_factory=dict)
     loaded: list[PluginInfo] = field(default_factory=list)
     skipped: list[SkippedPlugin] = field(default_factory=list)

@@ -215,12 +215,7 @@ class FeedPlugin(Plugin):
         raise NotImplementedError
 
 
-class Notifier(Plugin):
-    def notify(self, title: str, text: str, urgency: str) -> None:
-        raise NotImplementedError
-
-
 __all__ = [
-    "API_LEVEL", "BalanceUpdate", "FeedPlugin", "NoConfig", "Notifier", "Plugin", "Recording", "ReportPanel",
+    "API_LEVEL", "BalanceUpdate", "FeedPlugin", "NoConfig", "Plugin", "Recording", "ReportPanel",
     "Reporter", "RiskCheck", "Side", "Strategy", "Subscription", "Venue", "VenueSetup", "VenueStatus", "WorstCase",
 ]

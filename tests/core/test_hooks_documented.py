@@ -122,15 +122,6 @@ def _exercise_venue(closed: Any, **_: Any) -> None:
     assert answer.execution is Execution.REJECTED
 
 
-def _exercise_notifier(bell: Any, capsys: pytest.CaptureFixture[str], **_: Any) -> None:
-    bell().notify("halted", "drawdown", "alarm")
-    assert capsys.readouterr().out == "halted: drawdown\a\n"
-
-
-def _exercise_executor(one_by_one: Any, **_: Any) -> None:
-    assert list(one_by_one().run(lambda n: n * n, [1, 2, 3])) == [1, 4, 9]
-
-
 def _exercise_command(hello: Any, **_: Any) -> None:
     result = CliRunner().invoke(hello, ["--json"])
     assert json.loads(result.stdout) == {"schema": 1, "text": "hello"}
@@ -144,8 +135,6 @@ EXERCISES: dict[str, Callable[..., None]] = {
     "ida_feeds": _exercise_feed,
     "ida_recordings": _exercise_recording,
     "ida_venues": _exercise_venue,
-    "ida_notifiers": _exercise_notifier,
-    "ida_executors": _exercise_executor,
     "ida_commands": _exercise_command,
 }
 
