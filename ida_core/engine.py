@@ -331,8 +331,10 @@ class Engine:
     def on_timer(self, context: Context, timer: Timer) -> None:
         """A strategy's timer fired: journaled, then told to that strategy alone."""
         if context.strategy in self._strategies:
+            began = time.perf_counter_ns()
             self._keep(timer)
             self._call(context, context.strategy.on_timer, "on_timer", timer)
+            self.latency["tick_to_decision"].append(time.perf_counter_ns() - began)
 
     def _keep(self, event: Event) -> None:
         if self.journal is not None:

@@ -189,6 +189,8 @@ class Venue(Protocol):
         """What a reader of the result must know: latency, queue, fees, fill, clock, ... in words."""
     def description(self) -> Mapping[str, Any]:
         """For the journal's first record: chains (one per instrument), feeds [{name, sha256}]."""
+    def timings(self) -> Mapping[str, Mapping[str, float]]:
+        """Wall-clock measurements of its own in µs, such as ``decode`` → p50, p99 per message; may be empty."""
     def warnings(self) -> Sequence[str]:
         """Sentences on what was found in the data or went wrong without stopping the run."""
     def close(self) -> None: ...

@@ -220,6 +220,9 @@ class JournalVenue:
     def description(self) -> Mapping[str, Any]:
         return {"chains": self.start["chains"], "feeds": self.start["feeds"]}
 
+    def timings(self) -> Mapping[str, Mapping[str, float]]:
+        return {}
+
     def warnings(self) -> Sequence[str]:
         return ()
 

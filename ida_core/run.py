@@ -271,7 +271,8 @@ def _end_note(engine: Engine, stop: Stop) -> Note:
 
 
 def _timing(engine: Engine, run_id: str, started: datetime, elapsed_s: float) -> Timing:
-    latency = {name: _quantiles(samples) for name, samples in engine.latency.items() if samples}
+    latency = dict(engine.venue.timings())
+    latency |= {name: _quantiles(samples) for name, samples in engine.latency.items() if samples}
     return Timing(ts_local_ns=engine.venue.now_ns, what="run", data={
         "run_id": run_id, "started": started.isoformat(timespec="seconds"), "elapsed_s": round(elapsed_s, 6),
         "throughput_eps": round(engine.venue.events / max(elapsed_s, 1e-9), 1), "latency_us": latency,

@@ -323,6 +323,11 @@ class SimVenue:
         price = self._config.bnb_prices.get(self._instruments[0].settle)
         return {} if price is None else {DISCOUNT_ASSET: plain(price)}
 
+    def timings(self) -> Mapping[str, Mapping[str, float]]:
+        """``decode``: the slowest feed's, measured when its recording was converted."""
+        decoded = [f.meta.decode_ns for s in self._sources for f in s.feeds if f.meta.decode_ns]
+        return {"decode": {q: max(d[q] for d in decoded) / 1000 for q in ("p50", "p99")}} if decoded else {}
+
     def warnings(self) -> Sequence[str]:
         found = []
         for group in self._sources:
