@@ -33,6 +33,7 @@ from ida_core.ledger import Ledger
 from ida_core.model import Instrument
 from ida_core.order_table import OrderTable
 from ida_core.portfolio import MONEY, ZERO, Portfolio, convert
+from ida_core.rates import MarketRates
 from ida_core.rows import MARKOUTS_S, FillRow, OrderRow, Samples, grid_of
 
 NS = 1_000_000_000
@@ -118,7 +119,9 @@ class Fold:
             msgspec.convert(one, Instrument, strict=False) for one in start["instruments"]
         ]
         self.markets = [Market(chain, MAX_PRICE) for chain in start["chains"]]
-        rates = {asset: Decimal(price) for asset, price in start.get("rates", {}).items()}
+        given = {asset: Decimal(price) for asset, price in start.get("rates", {}).items()}
+        currency = self.instruments[0].settle if self.instruments else ""
+        rates = MarketRates(currency, given, self.instruments, self.markets)
         self.portfolio = Portfolio(self.instruments, rates)
         self.ledger = Ledger(self.instruments)
         self.table = OrderTable("report", closed_kept=ORDERS_KEPT, trades_kept=ORDERS_KEPT)
@@ -130,7 +133,7 @@ class Fold:
         self.contradictions: list[str] = []
         self.fees: dict[str, Decimal] = {}
         self.requests: Counter[str] = Counter()
-        self.first_mids: list[float | None] = [None] * len(self.instruments)
+        self.capital = ZERO
         self.samples = Samples(*grid_of(bounds.end_ns - bounds.start_ns))
         self.samples.mids = [[] for _ in self.instruments]
         self.samples.positions = [[] for _ in self.instruments]
@@ -152,8 +155,17 @@ class Fold:
         }
 
     def _open_ledger(self, balances: Mapping[str, Sequence[str]]) -> None:
-        for asset, (free, locked) in balances.items():
-            self.ledger.post_opening(asset, Decimal(free) + Decimal(locked))
+        self._opening = {asset: Decimal(free) + Decimal(locked) for asset, (free, locked) in balances.items()}
+        for asset, amount in self._opening.items():
+            self.ledger.post_opening(asset, amount)
+
+    def _add_capital(self) -> None:
+        """Value what the run began with, each asset at the first rate that is known for it."""
+        for asset, amount in list(self._opening.items()):
+            value = convert(amount, asset, self.portfolio.rates, self.portfolio.currency)
+            if value is not None:
+                self.capital += value
+                del self._opening[asset]
 
     # --- reading ----------------------------------------------------------------------------------
 
@@ -293,11 +305,11 @@ class Fold:
             mid = market.book.mid if market.synced else None
             if mid is not None:
                 self._mids[index] = mid
-                if self.first_mids[index] is None:
-                    self.first_mids[index] = mid
             samples.mids[index].append(mid)
             account = self.portfolio.accounts().get(index)
             samples.positions[index].append(account.lots if account else 0)
+        if self._opening:
+            self._add_capital()
         result = self.result()
         samples.times_ns.append(ts_ns)
         samples.net.append(result.net)

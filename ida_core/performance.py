@@ -5,8 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 from ida_core.fold import Fold
-from ida_core.model import InstrumentKind, plain
-from ida_core.portfolio import ZERO, convert
+from ida_core.model import plain
+from ida_core.portfolio import ZERO
 from ida_core.rows import MARKOUTS_S, FillRow
 from ida_core.statistics import (
     annual_deviation,
@@ -94,26 +94,3 @@ def _against(
 
 def _negated(value: float | None) -> float | None:
     return None if value is None else -value
-
-
-def capital_of(fold: Fold) -> Decimal | None:
-    """Value of the balances the run began with, in the report's currency.
-
-    Base assets of spot instruments are valued at the first mid, others by the run's rates; what has
-    no price is left out. None where that leaves nothing.
-    """
-    currency, rates = fold.portfolio.currency, dict(fold.portfolio.rates)
-    for instrument, mid in zip(fold.instruments, fold.first_mids, strict=True):
-        if (
-            mid is not None
-            and instrument.kind is InstrumentKind.SPOT
-            and instrument.quote == currency
-        ):
-            rates.setdefault(instrument.base, Decimal(mid) * instrument.tick_size)
-    balances = fold.bounds.start.data.get("balances", {})
-    values = (
-        convert(Decimal(f) + Decimal(k), asset, rates, currency)
-        for asset, (f, k) in balances.items()
-    )
-    total = sum((value for value in values if value is not None), ZERO)
-    return total or None

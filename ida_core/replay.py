@@ -218,7 +218,7 @@ class JournalVenue:
         return dict(self.start["assumptions"])
 
     def description(self) -> Mapping[str, Any]:
-        return {"chains": self.start["chains"], "feeds": self.start["feeds"]}
+        return {"chains": self.start["chains"], "feeds": self.start["feeds"], "rates": self.start.get("rates", {})}
 
     def timings(self) -> Mapping[str, Mapping[str, float]]:
         return {}

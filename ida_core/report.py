@@ -19,7 +19,7 @@ from ida_core.errors import DataError
 from ida_core.fold import Bounds, Fold, bounds_of
 from ida_core.journal import journal_sha256
 from ida_core.model import Instrument, plain
-from ida_core.performance import capital_of, performance
+from ida_core.performance import performance
 from ida_core.portfolio import ZERO
 from ida_core.protocols import ReportPanel
 from ida_core.rows import FillRow, OrderRow, Samples
@@ -80,10 +80,10 @@ class Report:
         """For each sample, how far the net result lies below its highest value so far."""
         return drawdowns(self.samples.net)
 
-    @cached_property
+    @property
     def capital(self) -> Decimal | None:
         """What the run began with, in the report's currency; None where that cannot be said."""
-        return capital_of(self._fold)
+        return self._fold.capital or None
 
     def order_story(self, order_id: str) -> list[tuple[int, str]]:
         """What happened to one order, as (local time in ns, sentence), oldest first.

@@ -39,6 +39,7 @@ from ida_core.order_table import OrderTable
 from ida_core.plugins import Plugins
 from ida_core.portfolio import Portfolio
 from ida_core.protocols import FeedPlugin, RiskCheck, Strategy, Venue, VenueSetup
+from ida_core.rates import MarketRates
 from ida_core.report import Report, load as load_report
 from ida_core.reporting import write_reports
 
@@ -129,7 +130,9 @@ def build_engine(
     ledger = Ledger(instruments)
     for asset, (free, locked) in venue.balances().items():
         ledger.post_opening(asset, free + locked)
-    rates = {asset: Decimal(rate) for asset, rate in venue.description().get("rates", {}).items()}
+    given = {asset: Decimal(rate) for asset, rate in venue.description().get("rates", {}).items()}
+    markets = [venue.market(index) for index in range(len(instruments))]
+    rates = MarketRates(instruments[0].settle, given, instruments, markets)
     capital = ledger.balance(instruments[0].settle)
     return Engine(
         venue, strategies, checks, orders=OrderTable(ORDER_PREFIX), log=log, journal=journal,

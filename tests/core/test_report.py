@@ -278,6 +278,25 @@ def test_fees_in_a_third_asset(tmp_path):
     assert unvalued["ledger"]["balanced"] is True
 
 
+def test_a_market_of_the_run_tells_what_another_settles_in_is_worth(tmp_path):
+    balances = {"USDT": (D(1_000), D(0)), "BTC": (D(1), D(0))}
+    run = MadeRun(tmp_path / "run", (SPOT, INVERSE), balances=balances)
+    run.top(0, 4_999_999, 5_000_001)
+    run.top(0, 499_990, 500_010, instrument=1)
+    run.place(S, "a", BUY, 500_000, 100, instrument=1)
+    run.accept(S, "a", BUY, 100, instrument=1)
+    run.fill(S, "a", BUY, 500_000, 100, 100, instrument=1, fee=D("0.00004"), fee_asset="BTC")
+    run.top(2 * S, 624_990, 625_010, instrument=1)
+    run.top(2 * S, 5_999_999, 6_000_001)
+    document = load(run.end(3 * S, {"USDT": (D(1_000), D(0)), "BTC": (D("0.99996"), D(0))})).document()
+    # 0.04 BTC gained, 0.00004 BTC of fees, and a BTC is worth 60,000 at the end
+    assert document["pnl"]["unrealized"] == "2400"
+    assert document["pnl"]["fees"] == "2.4"
+    assert document["warnings"] == []
+    # capital: 1,000 and a BTC at 50,000; value of the fill: 0.2 BTC at 50,000
+    assert document["performance"]["turnover"] == pytest.approx(10_000 / 51_000)
+
+
 def test_a_crashed_run_says_so(tmp_path):
     run = MadeRun(tmp_path / "run")
     run.top(0, 9_999, 10_001)

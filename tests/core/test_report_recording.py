@@ -17,7 +17,7 @@ CAPTURES = ("usdm_btcusdt_20240808", "usdm_btcusdt_20220811_7s")
 def test_the_folded_book_is_the_exchanges(
     recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("IDA_CACHE_DIR", str(tmp_path / "cache"))
     captures = recordings / "captures"
     answers = json.loads((captures / "expected.json").read_text())[name]
     files = [captures / file for file in answers["files"]]

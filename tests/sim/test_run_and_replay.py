@@ -181,3 +181,14 @@ def test_json_document_on_standard_output(folder):
     assert list(document)[:2] == ["schema", "run"]
     assert document["run"]["mode"] == "SIM"
     assert document["book"]["BTCUSDT"]["gaps"] == 0
+
+
+@pytest.mark.parametrize("strategy", ["quoter", "watcher"])
+def test_the_report_finds_in_the_journal_what_the_engine_knew(folder, strategy):
+    outcome = execute(*settings_and_plugins(folder, 'run.reports=["html"]', strategy=strategy))
+    engine = json.loads((outcome.run_dir / "report" / "worst_cases.json").read_text())[0]
+    document = outcome.document
+    assert engine["name"] == "as run"
+    assert (engine["net"], engine["fees"]) == (document["pnl"]["net"], document["pnl"]["fees"])
+    assert engine["fills"] == document["fills"]["count"]
+    assert document["ledger"]["balanced"] is True
