@@ -189,7 +189,7 @@ class Engine:
                 nursery.start_soon(self._run_feed, feed)
             self._start()
             await self._let_others_run()
-            await self._drive(lambda: self.stop_wanted is not None)
+            await self._drive(lambda: self.stop_wanted is not None, self.venue.last_ns())
             stop = self.stop_wanted = self.stop_wanted or Stop("end of data")
             self._keep(self._note("stop", detail=stop.reason))
             self.log.info("stop", ts_ns=self.venue.now_ns, reason=stop.reason)
@@ -210,19 +210,23 @@ class Engine:
     def _all_contexts(self) -> list[Context]:
         return [context for contexts in self._contexts for context in contexts]
 
-    async def _drive(self, is_over: Callable[[], bool]) -> None:
+    async def _drive(self, is_over: Callable[[], bool], last_ns: int | None = None) -> None:
+        """Until ``is_over``, or until everything up to ``last_ns`` was handled. Without that end a strategy that always
+        has a request under way, and so always an answer to come, would go on long after the data."""
+        end_ns = NEVER if last_ns is None else last_ns
         checked = time.monotonic()
         while not is_over():
-            self._pump(min(self.timers.next_ns, self._trio_deadline_ns(), self._paced_ns()), is_over)
+            until_ns = min(self.timers.next_ns, self._trio_deadline_ns(), self._paced_ns(), end_ns)
+            reached = self._pump(until_ns, is_over)
             self.clock.set(self.venue.now_ns)
-            if self.venue.finished:
+            if self.venue.finished or (reached and self.venue.now_ns >= end_ns):
                 return
             if self._feeds or self._speed or time.monotonic() - checked > LOOK_S:
                 await self._let_others_run()
                 checked = time.monotonic()
 
-    def _pump(self, until_ns: int, is_over: Callable[[], bool]) -> None:
-        """Handle up to BATCH events at or before ``until_ns``, then the timers that are due."""
+    def _pump(self, until_ns: int, is_over: Callable[[], bool]) -> bool:
+        """Handle up to BATCH events at or before ``until_ns``, then the timers that are due. True if none is left."""
         next_event: Callable[[int], Any] = self.venue.next_event
         books, handle = self._books, self._handle
         for _ in range(BATCH):
@@ -240,13 +244,14 @@ class Engine:
                             books = self._books
             elif event is None:
                 self.timers.fire_due(min(until_ns, self.venue.now_ns))
-                return
+                return True
             else:
                 handle(event)
             if self.timers.next_ns < until_ns:
                 until_ns = self.timers.next_ns
             if self.stop_wanted is not None and is_over():
-                return
+                return False
+        return False
 
     def _timed_book_event(self, index: int) -> None:
         self._sample = SAMPLE

@@ -12,6 +12,7 @@ def test_order_behind_a_known_queue_fills_when_trades_have_consumed_it(play, tap
     # 400 are ours, of which 500 - 300 = 200 were still open.
     for at_ms, quantity in ((20, "0.600"), (30, "0.400"), (40, "0.300"), (50, "0.400")):
         tape.trade(at_ms, "100.0", quantity, seller=True)
+    tape.depth(90, [], [])
     seen = play(tape, {10: lambda ctx: ctx.place(BUY, 500, 1000)})
     assert seen.fills == [(40, 1000, 300, "QUEUE_REACHED"), (50, 1000, 200, "QUEUE_REACHED")]
 
@@ -100,7 +101,7 @@ def test_the_same_recorded_liquidity_never_fills_two_orders(play, tape):
 
 def test_our_own_orders_queue_behind_each_other(play, tape):
     # The first waits behind 1,000; the second behind the same and the first. 1,000 + 300 + 100 lots are sold.
-    tape.trade(40, "100.0", "1.000", seller=True).trade(50, "100.0", "0.400", seller=True)
+    tape.trade(40, "100.0", "1.000", seller=True).trade(50, "100.0", "0.400", seller=True).depth(90, [], [])
     seen = play(tape, {
         10: lambda ctx: ctx.place(BUY, 300, 1000),
         20: lambda ctx: ctx.place(BUY, 300, 1000),
@@ -161,6 +162,7 @@ def test_a_strategy_that_raises_fails_the_run_visibly(play, tape):
 
 def test_several_engines_live_in_one_process(play, tape):
     tape.trade(20, "100.0", "1.000", seller=True).trade(33, "100.0", "0.100", seller=True)
+    tape.depth(90, [], [])
     acts = {10: lambda ctx: ctx.place(BUY, 300, 1000)}
     first, second = play(tape, acts), play(tape, acts)
     assert first.fills == second.fills != []

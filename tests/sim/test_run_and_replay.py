@@ -183,6 +183,19 @@ def test_json_document_on_standard_output(folder):
     assert document["book"]["BTCUSDT"]["gaps"] == 0
 
 
+@pytest.mark.parametrize("factor", ["1", "4"])
+def test_a_strategy_that_always_has_a_request_under_way_ends_with_the_data(folder, factor):
+    # It requotes every 10 ms, and the answers take 10 or 40 ms: there is always one to come.
+    settings = settings_and_plugins(folder, f"sim.latency_factor={factor}")
+    outcome = execute(*settings)
+    document = outcome.document
+    assert outcome.exit_code == 0
+    assert document["run"]["ended"] == "end of data"
+    assert document["run"]["span_s"] < 1
+    assert document["orders"]["submitted"] < 200
+    assert replay(outcome.run_dir, settings[1]).same
+
+
 @pytest.mark.parametrize("strategy", ["quoter", "watcher"])
 def test_the_report_finds_in_the_journal_what_the_engine_knew(folder, strategy):
     outcome = execute(*settings_and_plugins(folder, 'run.reports=["html"]', strategy=strategy))
