@@ -22,13 +22,12 @@ def test_it_looks_every_interval(context) -> None:
     assert ctx.timers == [0.25]
 
 
-def test_the_grid_around_the_mid(context) -> None:
+def test_the_grid_behind_the_best_prices(context) -> None:
     ctx = context(grid())
     ctx.show(600_003, 600_004)
     sent = ctx.tick()
-    # 600 003.5 - 10 → 599 993.5 → 599 990; 600 003.5 + 10 → 600 013.5 → 600 020
-    assert ctx.prices(BUY) == [599_990, 599_980, 599_970]
-    assert ctx.prices(SELL) == [600_020, 600_030, 600_040]
+    assert ctx.prices(BUY) == [600_000, 599_990, 599_980]
+    assert ctx.prices(SELL) == [600_010, 600_020, 600_030]
     assert all(isinstance(r, PlaceOrder) and r.type is OrderType.LIMIT_MAKER for r in sent)
     assert {r.quantity for r in sent} == {1}
 
@@ -43,37 +42,67 @@ def test_nothing_is_sent_while_the_grid_stands(context) -> None:
     assert ctx.tick() == []
 
 
-def test_it_never_stands_before_the_best_price(context) -> None:
-    ctx = context(grid(half_spread_ticks=0))
-    ctx.show(599_995, 600_015)
+@pytest.mark.parametrize(
+    ("bid", "ask", "buys", "sells"),
+    [
+        (600_000, 600_001, 600_000, 600_010),  # on the grid already
+        (599_999, 600_000, 599_990, 600_000),
+        (599_995, 600_015, 599_990, 600_020),  # each side by its own best price, not by the mid
+    ],
+)
+def test_each_side_is_rounded_away_from_the_market(
+    context, bid: int, ask: int, buys: int, sells: int
+) -> None:
+    ctx = context(grid())
+    ctx.show(bid, ask)
     ctx.tick()
-    assert ctx.prices(BUY) == [599_990, 599_980, 599_970], "the mid's 600 000 would be before 599 995"
+    assert (ctx.prices(BUY)[0], ctx.prices(SELL)[0]) == (buys, sells)
+
+
+def test_a_distance_is_kept_from_the_best_prices(context) -> None:
+    ctx = context(grid(distance_ticks=7))
+    ctx.show(600_006, 600_007)  # 599 999 and 600 014
+    ctx.tick()
+    assert (ctx.prices(BUY)[0], ctx.prices(SELL)[0]) == (599_990, 600_020)
+
+
+def test_a_side_leaned_beyond_the_best_price_hangs_from_it(context) -> None:
+    ctx = context(grid())
+    ctx.show(600_003, 600_004)
+    ctx.hold(-8, 600_003)  # 600 003 + 8 → 600 010, before the best bid; 600 004 + 8 → 600 020
+    ctx.tick()
+    assert ctx.prices(BUY) == [600_003, 599_993, 599_983]
     assert ctx.prices(SELL) == [600_020, 600_030, 600_040]
 
 
 def test_only_what_left_the_grid_is_cancelled(context) -> None:
     ctx = context(grid())
-    ctx.show(600_003, 600_004)
+    ctx.show(599_993, 600_004)
     ctx.tick()
     ctx.answer()
-    ctx.show(600_013, 600_014)  # one gap higher
+    ctx.show(600_003, 600_014)  # one gap higher
     sent = ctx.tick()
     cancelled = [ctx.table.get(r.order_id).price for r in sent if isinstance(r, CancelOrder)]
-    assert sorted(cancelled) == [599_970, 600_020]
-    assert [r.price for r in sent if isinstance(r, PlaceOrder)] == [600_000, 600_050]
-    ctx.show(600_003, 600_004)
+    assert sorted(cancelled) == [599_970, 600_010]
+    assert [r.price for r in sent if isinstance(r, PlaceOrder)] == [600_000, 600_040]
+    ctx.show(599_993, 600_004)
     back = [r.price for r in ctx.tick() if isinstance(r, PlaceOrder)]
     assert back == [], "orders whose cancel is on its way hold their prices"
     ctx.answer()
-    assert [r.price for r in ctx.tick() if isinstance(r, PlaceOrder)] == [599_970, 600_020]
+    assert [r.price for r in ctx.tick() if isinstance(r, PlaceOrder)] == [599_970, 600_010]
 
 
 @pytest.mark.parametrize(
     ("held", "bid", "ask"),
-    [(0, 599_990, 600_020), (4, 599_980, 600_010), (-4, 599_990, 600_020), (-7, 600_000, 600_030)],
+    [
+        (0, 600_000, 600_010),
+        (3, 600_000, 600_010),
+        (4, 599_990, 600_004),  # 599 999 → 599 990; 600 000 is beyond the best ask
+        (-6, 600_000, 600_010),
+        (-7, 600_003, 600_020),  # 600 010 is beyond the best bid; 600 011 → 600 020
+    ],
 )
 def test_it_leans_a_tick_for_each_quantity_held(context, held: int, bid: int, ask: int) -> None:
-    # 600 003.5 - 4 - 10 = 599 989.5; 600 003.5 + 7 - 10 = 600 000.5
     ctx = context(grid(quotes=9))
     ctx.show(600_003, 600_004)
     if held:
@@ -87,16 +116,16 @@ def test_the_skew_is_per_quantity_not_per_lot(context) -> None:
     ctx.show(600_003, 600_004)
     ctx.hold(20, 600_003)  # two quantities: 20 ticks
     ctx.tick()
-    assert (ctx.prices(BUY)[0], ctx.prices(SELL)[0]) == (599_970, 600_010)
+    assert (ctx.prices(BUY)[0], ctx.prices(SELL)[0]) == (599_980, 600_004)
 
 
-@pytest.mark.parametrize("most", [None, Decimal("0.003")])
-def test_it_adds_nothing_at_the_largest_position(context, most: Decimal | None) -> None:
+@pytest.mark.parametrize(("most", "buys"), [(Decimal("0.003"), 0), (Decimal("0.004"), 3), (None, 3)])
+def test_it_adds_nothing_at_the_largest_position(context, most: Decimal | None, buys: int) -> None:
     ctx = context(grid(max_position=most))
     ctx.show(600_003, 600_004)
     ctx.hold(3, 600_003)
     ctx.tick()
-    assert (len(ctx.prices(BUY)), len(ctx.prices(SELL))) == (0, 3)
+    assert (len(ctx.prices(BUY)), len(ctx.prices(SELL))) == (buys, 3)
 
 
 def test_at_the_largest_position_open_orders_that_add_are_cancelled(context) -> None:
@@ -113,7 +142,7 @@ def test_prices_stay_above_zero(context) -> None:
     ctx = context(grid())
     ctx.show(24, 26)
     ctx.tick()
-    assert ctx.prices(BUY) == [10]
+    assert ctx.prices(BUY) == [20, 10]
 
 
 def test_it_waits_for_a_book_with_two_sides(context) -> None:
