@@ -16,7 +16,7 @@ help:
 	@echo "make check     ruff, mypy, the import rules, the docs"
 	@echo "make sanitize  the C tests under ASan and UBSan, those with threads under TSan"
 	@echo "make fuzz      each fuzz target for FUZZ_S=$(FUZZ_S) seconds, guided by clang where it is"
-	@echo "make bench     our own figures"
+	@echo "make bench     our own figures, into docs/benchmarks.md"
 	@echo "make docs      the site, into site/"
 	@echo "make clean     as fresh as a clone"
 
@@ -27,15 +27,15 @@ test: .venv/.test ctest
 	$(BIN)/python -m pytest --doctest-modules $(PACKAGES) tests
 
 check: .venv/.dev docs
-	$(BIN)/ruff check $(PACKAGES) tests csrc
+	$(BIN)/ruff check $(PACKAGES) tests csrc docs
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/core/test_architecture.py tests/core/test_size.py
 
-bench: .venv/.core
-	$(BIN)/ida bench
+bench: .venv/.dev
+	$(BIN)/python tests/bench/run.py
 
 docs: .venv/.dev
-	$(BIN)/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 clean:
 	rm -rf .venv build dist site *.egg-info ida_core/_core.* csrc/_core.c

@@ -57,24 +57,32 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     feed: Annotated[_Names, _about("Recordings, or the name of a feed such as synthetic.")] = ()
     worst_cases: Annotated[bool, _about("Re-run under worse assumptions for the reports.")] = True
     duration_s: Annotated[_Above0 | None, _about("Stop after so much simulated time.")] = None
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], _about("Least that is logged.")] = "info"
 
 
 class DataSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How recordings are read. ``on_damage``: stop at it, or skip and count it."""
+    """How recordings are read."""
 
-    on_damage: Literal["stop", "skip"] = "stop"
+    on_damage: Annotated[Literal["stop", "skip"], _about("At a damaged line: stop, or skip and count it.")] = "stop"
 
 
 class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How the run is journaled. ``sync``: when it is forced to disk."""
+    """How the run is journaled."""
 
     segment_mib: Annotated[int, Meta(ge=1, le=1024, description="Size of one segment.")] = 16
-    sync: Literal["none", "interval", "request"] = "interval"
+    sync: Annotated[Literal["none", "interval", "request"], _about("When it is forced to disk.")] = "interval"
 
 
 class InstrumentSettings(Filters, frozen=True, kw_only=True):
-    """What is set by hand for one symbol; what is not leaves the venue's or recording's word."""
+    """What is set by hand for one symbol; what is not leaves the venue's or recording's word.
+
+    Args:
+        tick_size: smallest step of the price, in quote units.
+        lot_size: smallest step of the quantity, in base units (contracts for inverse).
+        base: asset that is bought and sold.
+        quote: asset that prices are in.
+        multiplier: quote units per contract, for inverse perpetuals.
+    """
 
     tick_size: Decimal | None = None
     lot_size: Decimal | None = None

@@ -64,6 +64,22 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
 
     Quantities in base units (contracts for inverse), prices and notionals in quote units.
     Source: Binance Spot API docs, filters.md.
+
+    Args:
+        min_price: least price of an order.
+        max_price: highest price of an order.
+        min_quantity: least quantity of an order.
+        max_quantity: largest quantity of an order.
+        market_min_quantity: the same for market orders.
+        market_max_quantity: the same for market orders.
+        min_notional: least value of an order.
+        max_notional: largest value of an order.
+        bid_multiplier_up: a bid may be at most so many times the average or mark price.
+        bid_multiplier_down: a bid must be at least so many times that price.
+        ask_multiplier_up: an ask may be at most so many times that price.
+        ask_multiplier_down: an ask must be at least so many times that price.
+        max_orders: open orders of the instrument at a time.
+        max_position: largest position that buying may lead to.
     """
 
     min_price: Decimal | None = None

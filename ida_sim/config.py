@@ -7,34 +7,47 @@ import msgspec
 
 
 class SimConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Times in ms, rates as fractions of the traded value (0.001 is 0.1 %), money in units of its asset."""
+    """Times in ms, rates as fractions of the traded value (0.001 is 0.1 %), money in units of its asset.
 
-    #: Request leg: a number, or ``normal(mean, sd)``, ``lognormal(median, sigma)``, ``uniform(a, b)``,
-    #: ``exponential(min, mean)``, ``feed(factor)``: drawn from the recorded feed latency.
+    Args:
+        request_latency_ms: of the request leg: a number, or ``normal(mean, sd)``, ``lognormal(median, sigma)``,
+            ``uniform(low, high)``, ``exponential(least, mean)``, or ``feed(factor)``: drawn from the recorded feed
+            latency.
+        response_latency_ms: of the response leg, likewise.
+        queue: how the queue ahead of a resting order shrinks: ``risk_averse``, ``power(n)`` or ``log``.
+        maker_fee: in place of the tier's rate; negative is a rebate.
+        taker_fee: in place of the tier's rate.
+        fee_tier: VIP level of the published schedule.
+        bnb_prices: quote asset to price of one BNB. With it fees are paid in BNB, less the discount, while there is
+            enough of it.
+        balances: asset to amount at the start. Empty: 1,000,000 quote units and, on spot, base of the same value;
+            100 coins for inverse.
+        leverage: of perpetuals.
+        latency_factor: both legs take so many times as long; for worse cases.
+        fee_tiers_worse: fees are so many tiers worse; for worse cases.
+        clock_offset_ms: recorder's clock minus exchange's, to take off a recording; estimated if not set.
+        max_open_orders: room for open orders, per symbol.
+        start_price: of a synthetic market, in quote units.
+        volatility: of a synthetic market: standard deviation of a day's change, as a fraction of the price.
+        events_per_s: what agents of a synthetic market do, per second.
+        half_spread_ticks: of a synthetic market: from the middle to where its makers quote.
+        feed_latency_ms: of a synthetic market's data on its way to us.
+        feed_jitter_ms: most that is added to it, by chance.
+    """
+
     request_latency_ms: Decimal | str = Decimal(5)
-    #: Response leg, likewise.
     response_latency_ms: Decimal | str = Decimal(5)
-    #: ``risk_averse``, ``power(n)`` or ``log``: how the queue ahead of a resting order shrinks.
     queue: str = "risk_averse"
-    #: They take the place of the tier's rates; negative is a rebate.
     maker_fee: Decimal | None = None
     taker_fee: Decimal | None = None
-    #: VIP level of the published schedule, 0 to 9.
     fee_tier: Annotated[int, msgspec.Meta(ge=0, le=9)] = 0
-    #: Quote asset → price of one BNB. With it fees are paid in BNB, less the discount, while there is enough.
     bnb_prices: dict[str, Decimal] = {}
-    #: Asset → amount. Empty: 1,000,000 quote units and, on spot, base of the same value; 100 coins for inverse.
     balances: dict[str, Decimal] = {}
     leverage: Annotated[int, msgspec.Meta(ge=1, le=125)] = 20
-    #: For worse cases: both legs take so many times as long; fees are so many tiers worse.
     latency_factor: Annotated[float, msgspec.Meta(ge=0)] = 1.0
     fee_tiers_worse: Annotated[int, msgspec.Meta(ge=0, le=9)] = 0
-    #: Local minus exchange clock to take off a recording; unset: estimated.
     clock_offset_ms: Decimal | None = None
-    #: Room for open orders per symbol.
     max_open_orders: Annotated[int, msgspec.Meta(ge=16, le=1_000_000)] = 8192
-    #: The synthetic market: first price, fraction of volatility per square root of a day, actions per second,
-    #: ticks from the middle at which makers quote, feed latency and its jitter.
     start_price: Decimal = Decimal(60_000)
     volatility: Annotated[float, msgspec.Meta(gt=0, le=2)] = 0.03
     events_per_s: Annotated[float, msgspec.Meta(gt=0, le=100_000)] = 200.0
