@@ -2,13 +2,14 @@
 
     python tests/bench/bench_agents.py
 
-Needs a C compiler. Best of several rounds, each of another seed; diffs that fall due count as actions.
+Needs a C compiler. Each round has another seed; diffs that fall due count as actions.
 """
 
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
+
+from measure import tell
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = (
@@ -27,18 +28,18 @@ def compile_program(folder: Path) -> Path:
     return program
 
 
-def main() -> int:
+def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         program = compile_program(Path(folder))
-        rounds = []
+        found = []
         for seed in range(1, ROUNDS + 1):
             words = [str(program), str(ACTIONS), str(seed)]
             done = subprocess.run(words, capture_output=True, text=True, check=True)
-            rounds.append([float(word) for word in done.stdout.split()])
-    actions, records, faster = max(rounds)
-    print(f"synthetic market: {actions:,.0f} actions/s, {records:,.0f} records/s, {faster:,.0f} x the clock")
-    return 0
+            found.append([float(word) for word in done.stdout.split()])
+    units = (("actions", "M/s", 1e6), ("records", "M/s", 1e6), ("simulated time", "times the clock", 1.0))
+    for (what, unit, scale), values in zip(units, zip(*found, strict=True), strict=True):
+        tell(f"synthetic market: {what}", unit, [value / scale for value in values])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

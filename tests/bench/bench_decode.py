@@ -2,20 +2,20 @@
 
     python tests/bench/bench_decode.py [NAME ...]
 
-Best of several rounds over the whole recording, unpacked beforehand, on a grid that is known. Apply
-is one call a message from Python, whose cost is in the figure. Beside them: msgspec on the same
-messages into plain Python objects, which is what a decoder in Python begins with.
+Each round takes the whole recording, unpacked beforehand, on a grid that is known. Apply is one call a message from
+Python, whose cost is in the figure. Beside them: msgspec on the same messages into plain Python objects, which is what
+a decoder in Python begins with.
 """
 
 import gzip
-import os
 import sys
-import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from measure import capture, rounds, seconds, tell
 
 from ida_binance.decoder import Decoder, Grid
 from ida_binance.recorded_lines import MOST_STREAMS
@@ -24,26 +24,8 @@ from ida_core.book import Market
 from ida_core.feed import FeedInstrument
 from ida_core.native import ffi, lib
 
-ROUNDS = 5
 NAMES = ("usdm_btcusdt_20240808", "spot_btcusdt_20240808", "cm_btcusd_perp_20240808")
 ROOM = 64 << 20
-
-
-def captures_folder() -> Path | None:
-    if named := os.environ.get("IDA_DATA"):
-        return Path(named) / "captures"
-    beside = (p / "shared" / "data" / "captures" for p in Path(__file__).resolve().parents)
-    return next((folder for folder in beside if folder.is_dir()), None)
-
-
-def best(work: Callable[[], Any]) -> float:
-    """Shortest time in seconds of several rounds."""
-    shortest = float("inf")
-    for _ in range(ROUNDS):
-        start = time.perf_counter()
-        work()
-        shortest = min(shortest, time.perf_counter() - start)
-    return shortest
 
 
 class Text:
@@ -75,28 +57,23 @@ def records(room: Any, made: int) -> Iterator[Any]:
         at += record.length
 
 
-def report(what: str, text: Text, seconds: float) -> None:
-    print(
-        f"  {what:28} {len(text.text) / seconds / 1e9:6.2f} GB/s  {text.messages / seconds / 1e6:6.2f} M messages/s"
-        f"  {seconds / text.messages * 1e9:8.0f} ns a message of {len(text.text) // text.messages} bytes"
-    )
+def report(what: str, text: Text, measure: Callable[[], float]) -> None:
+    times = rounds(measure)
+    note = f"{text.messages:,} messages of {len(text.text) // text.messages:,} bytes"
+    tell(what, "GB/s", [len(text.text) / t / 1e9 for t in times], note=note)
+    tell(what, "ns/message", [t / text.messages * 1e9 for t in times])
 
 
-def bench_apply(text: Text, instrument: FeedInstrument) -> float:
-    """Decode, then apply each record; the book's making is left out."""
+def applied(text: Text, instrument: FeedInstrument) -> float:
+    """Seconds to decode and apply each record; the book's making is left out."""
+    market = Market(instrument.chain, instrument.highest_price)
+    pointer = market.pointer
 
     def work() -> None:
         for record in records(*text.decode()):
             lib.ida_market_apply(pointer, record)
 
-    shortest = float("inf")
-    for _ in range(ROUNDS):
-        market = Market(instrument.chain, instrument.highest_price)
-        pointer = market.pointer
-        start = time.perf_counter()
-        work()
-        shortest = min(shortest, time.perf_counter() - start)
-    return shortest
+    return seconds(work)
 
 
 def decode_all(messages: list[bytes]) -> None:
@@ -109,23 +86,19 @@ def bench(path: Path) -> None:
     (feed,) = BinanceRecording().open([path], {})
     instrument = feed.meta.instruments[0]
     lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
-    everything = Text(lines, instrument)
-    depth = Text([line for line in lines if b"@depth" in line], instrument)
-    print(path.name)
-    report("decode", everything, best(everything.decode))
-    report("decode, depth only", depth, best(depth.decode))
-    report("decode + apply", everything, bench_apply(everything, instrument))
-    report("decode + apply, depth only", depth, bench_apply(depth, instrument))
+    texts = {"all messages": Text(lines, instrument)}
+    texts["depth only"] = Text([line for line in lines if b"@depth" in line], instrument)
+    for words, text in texts.items():
+        report(f"{path.stem}: decode, {words}", text, partial(seconds, text.decode))
+        report(f"{path.stem}: decode and apply, {words}", text, partial(applied, text, instrument))
     messages = [line.split(b" ", 1)[1] for line in lines]
-    report("msgspec, objects only", everything, best(lambda: decode_all(messages)))
+    whole = texts["all messages"]
+    report(f"{path.stem}: msgspec, objects only", whole, partial(seconds, partial(decode_all, messages)))
 
 
 def main() -> None:
-    folder = captures_folder()
-    if folder is None:
-        raise SystemExit("no recordings: set IDA_DATA to a folder of them")
     for name in sys.argv[1:] or NAMES:
-        bench(folder / f"{name}.gz")
+        bench(capture(f"{name}.gz"))
 
 
 if __name__ == "__main__":

@@ -2,12 +2,10 @@
 
     python tests/bench/bench_journal.py [FOLDER]
 
-Needs a C compiler. FOLDER (default: the system's temporary one) says on which disk. Each figure is
-the best and the median of several rounds. "burst" fits into the segments that are ready; "steady"
-is eight times as long and waits for the segment thread, the kernel and the disk.
+Needs a C compiler. FOLDER (default: the system's temporary one) says on which disk. "burst" fits into the segments that
+are ready; "steady" is eight times as long and waits for the segment thread, the kernel and the disk.
 """
 
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -16,13 +14,15 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
+from measure import ROUNDS, tell
+
 from ida_core.events import Execution, OrderStatus, OrderUpdate
 from ida_core.journal import JournalReader, JournalWriter, journal_sha256
 from ida_core.log import Log
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("journal", "segment", "gate", "thread", "crc")
-ROUNDS, BURST_BYTES, EVENTS = 7, 20 << 20, 20_000
+BURST_BYTES, EVENTS = 20 << 20, 20_000
 POLICIES = {"none": 0, "interval": 1}
 UPDATE = OrderUpdate(
     ts_local_ns=1_700_000_000_000_000_000, instrument=0, order_id="ida-000001-000042",
@@ -40,13 +40,13 @@ def compile_program(folder: Path) -> Path:
     return program
 
 
-def rounds(measure: Callable[[Path], float], parent: Path) -> tuple[float, float]:
-    """Best and median of what ``measure`` says of fresh folders."""
+def rounds(measure: Callable[[Path], float], parent: Path) -> list[float]:
+    """What ``measure`` says of fresh folders."""
     found = []
     for _ in range(ROUNDS):
         with tempfile.TemporaryDirectory(dir=parent) as folder:
             found.append(measure(Path(folder)))
-    return min(found), statistics.median(found)
+    return found
 
 
 def append_in_c(program: Path, size: int, total: int, policy: str) -> Callable[[Path], float]:
@@ -103,17 +103,14 @@ def main(parent: Path) -> None:
         for size in (72, 400, 16384):
             for word, total in (("burst", BURST_BYTES), ("steady", 8 * BURST_BYTES)):
                 for policy in POLICIES:
-                    best, median = rounds(append_in_c(program, size, total, policy), parent)
-                    what = f"append {size} B in C, {word}, sync {policy}"
-                    print(f"{what:44}{best:10.1f} {median:10.1f} ns  {size / best:6.2f} GB/s")
-        best, median = rounds(hash_bytes(program), parent)
-        print(f"{'journal_sha256':44}{best:10.2f} {median:10.2f} ns/B {1 / best:5.2f} GB/s")
+                    found = rounds(append_in_c(program, size, total, policy), parent)
+                    tell(f"append {size} B in C, {word}, sync {policy}", "ns", found)
+        tell("hash of the journal", "GB/s", [1 / per_byte for per_byte in rounds(hash_bytes(program), parent)])
     for what, measure in (
         ("append an OrderUpdate in Python", append_in_python), ("scan an OrderUpdate", scan),
         ("log a line", log_line("info")), ("log a line below the level", log_line("debug")),
     ):  # fmt: skip
-        best, median = rounds(measure, parent)
-        print(f"{what:44}{best:10.1f} {median:10.1f} ns")
+        tell(what, "ns", rounds(measure, parent))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,129 @@
+"""From the bytes of depth messages to an updated book, against msgspec with sortedcontainers in the same run.
+
+    python tests/bench/bench_decode_apply.py
+
+The peer decodes into typed structs, makes floats of the numbers and keeps each side in a ``SortedDict``: what a careful
+Python program does. Both get the same messages one by one, read the best prices after each, and must agree on them.
+Needs the ``bench`` extra.
+"""
+
+import gzip
+import sys
+import time
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from functools import partial
+
+import msgspec
+from measure import capture, in_turn, tell
+
+from ida_binance.decoder import Decoder, Grid
+from ida_core.book import Book
+from ida_core.native import ffi, lib
+
+try:
+    from sortedcontainers import SortedDict
+except ImportError:
+    sys.exit("sortedcontainers is missing: pip install -e '.[bench]'")
+
+TICK, LOT = Decimal("0.1"), Decimal("0.001")
+MAX_PRICE, ROOM, LEAST, MOST = 10_000_000, 1 << 20, 800, 1200
+Best = tuple[float, float]
+
+
+class Diff(msgspec.Struct):
+    b: list[tuple[str, str]]
+    a: list[tuple[str, str]]
+
+
+class Message(msgspec.Struct):
+    data: Diff
+
+
+def depth_messages() -> list[bytes]:
+    """All depth messages of the recording, without the recorder's stamp."""
+    with gzip.open(capture()) as file:
+        lines = (line.split(b" ", 1)[1].rstrip() for line in file)
+        return [line for line in lines if b'"e":"depthUpdate"' in line]
+
+
+class Ours:
+    """Decoder and book in C, a call from Python for each."""
+
+    def __init__(self) -> None:
+        self.decoder = Decoder({"BTCUSDT": Grid(TICK, LOT)})
+        self.book = Book(MAX_PRICE)
+        self.record = ffi.new("char[]", ROOM)
+
+    def take(self, messages: Sequence[bytes]) -> Best:
+        decode, apply, problem = lib.ida_binance_decode, lib.ida_book_apply, ffi.new("ida_binance_problem *")
+        decoder, book, record = self.decoder.pointer, self.book, self.record
+        target, depth, bid, ask = book.pointer, ffi.cast("ida_depth *", record), 0, 0
+        for text in messages:
+            if decode(decoder, text, len(text), 0, -1, 0, record, ROOM, problem):
+                raise ValueError(ffi.string(problem.rule))
+            apply(target, depth)
+            bid, ask = book.bid or 0, book.ask or 0
+        return float(bid * TICK), float(ask * TICK)
+
+
+class Peer:
+    """msgspec and two sorted dictionaries."""
+
+    def __init__(self) -> None:
+        self.bids, self.asks = SortedDict(), SortedDict()
+
+    def take(self, messages: Sequence[bytes]) -> Best:
+        decode, bids, asks = msgspec.json.Decoder(Message).decode, self.bids, self.asks
+        best = (0.0, 0.0)
+        for text in messages:
+            diff = decode(text).data
+            for side, levels in ((bids, diff.b), (asks, diff.a)):
+                for price, quantity in levels:
+                    if lots := float(quantity):
+                        side[float(price)] = lots
+                    else:
+                        side.pop(float(price), None)
+            best = (bids.peekitem(-1)[0] if bids else 0.0, asks.peekitem(0)[0] if asks else 0.0)
+        return best
+
+
+class PeerDecoding:
+    """The part of it that is msgspec's."""
+
+    def take(self, messages: Sequence[bytes]) -> None:
+        decode = msgspec.json.Decoder(Message).decode
+        for text in messages:
+            decode(text)
+
+
+def seconds_of(make: Callable[[], Ours | Peer | PeerDecoding], messages: Sequence[bytes]) -> float:
+    """How long one takes that is made for it; a first pass has filled its memory and its book."""
+    taker = make()
+    taker.take(messages)
+    began = time.perf_counter()
+    taker.take(messages)
+    return time.perf_counter() - began
+
+
+def bench(messages: Sequence[bytes], what: str, key: str) -> None:
+    assert Ours().take(messages) == Peer().take(messages)
+    size, count = sum(map(len, messages)), len(messages)
+    note = f"{count:,} messages of {size / count:,.0f} bytes on average"
+    mine, theirs, decoding = in_turn(*(partial(seconds_of, work, messages) for work in (Ours, Peer, PeerDecoding)))
+    tell(f"{what}: Ida, decode and apply", "us/message", [t / count * 1e6 for t in mine], note=note)
+    tell(f"{what}: Ida, decode and apply", "GB/s", [size / t / 1e9 for t in mine], key=key and f"{key}_gbs")
+    tell(f"{what}: msgspec + sortedcontainers", "us/message", [t / count * 1e6 for t in theirs])
+    tell(f"{what}: msgspec, decoding alone", "us/message", [t / count * 1e6 for t in decoding])
+    ratios = [other / own for own, other in zip(mine, theirs, strict=True)]
+    tell(f"{what}: Ida against msgspec + sortedcontainers", "times as fast", ratios, key=key and f"{key}_ratio")
+
+
+def main() -> None:
+    messages = depth_messages()
+    bench([text for text in messages if LEAST <= len(text) <= MOST], "depth messages of about 1 KB", "decode_apply")
+    bench(messages, "all depth messages", "")
+
+
+if __name__ == "__main__":
+    main()
