@@ -313,8 +313,25 @@ ida_status ida_timeline_send(ida_timeline *t, int64_t at_ns, uint64_t token)
     return schedule(t, &t->requests, at_ns, token);
 }
 
+/* An answer has to reach us, however many a request has: here, and only here, room is made while time goes on. */
+static ida_status grow(token_heap *heap)
+{
+    if (heap->count < heap->capacity)
+        return IDA_OK;
+    if (heap->capacity > SIZE_MAX / 2 / sizeof *heap->entries)
+        return IDA_FULL;
+    token_entry *entries = realloc(heap->entries, 2 * heap->capacity * sizeof *entries);
+    if (!entries)
+        return IDA_FULL;
+    heap->entries = entries;
+    heap->capacity *= 2;
+    return IDA_OK;
+}
+
 ida_status ida_timeline_respond(ida_timeline *t, int64_t at_ns, uint64_t token)
 {
+    if (grow(&t->responses) != IDA_OK)
+        return IDA_FULL;
     return schedule(t, &t->responses, at_ns, token);
 }
 

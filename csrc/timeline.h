@@ -36,7 +36,7 @@ typedef struct ida_event {
 } ida_event;
 
 typedef struct ida_timeline ida_timeline;
-/* tokens: how many requests and responses can be under way at once. */
+/* tokens: how many requests can be under way at once; for responses more room is made where it is needed. */
 ida_timeline *ida_timeline_new(uint32_t instruments, size_t tokens);
 void ida_timeline_free(ida_timeline *t);
 /* chain as in sync.h. Both books are made here, with their matching engine (as ida_match_new). */
@@ -55,7 +55,7 @@ void ida_timeline_subscribe(ida_timeline *t, uint32_t instrument, uint32_t subsc
 void ida_timeline_set_journal(ida_timeline *t, ida_journal *journal);
 /* Simulated end of a market that has none: afterwards only what is under way is delivered. */
 void ida_timeline_set_end(ida_timeline *t, int64_t end_ns);
-/* at_ns earlier than now is taken as now. IDA_FULL: too many under way. */
+/* at_ns earlier than now is taken as now. IDA_FULL: too many requests under way, or no memory for a response. */
 ida_status ida_timeline_send(ida_timeline *t, int64_t at_ns, uint64_t token);    /* -> IDA_AT_ARRIVAL */
 ida_status ida_timeline_respond(ida_timeline *t, int64_t at_ns, uint64_t token); /* -> IDA_AT_DELIVERY */
 /* Goes on to the next happening at or before until_ns. */

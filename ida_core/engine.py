@@ -219,7 +219,7 @@ class Engine:
             until_ns = min(self.timers.next_ns, self._trio_deadline_ns(), self._paced_ns(), end_ns)
             reached = self._pump(until_ns, is_over)
             self.clock.set(self.venue.now_ns)
-            if self.venue.finished or (reached and self.venue.now_ns >= end_ns):
+            if reached and (self.venue.finished or self.venue.now_ns >= end_ns):
                 return
             if self._feeds or self._speed or time.monotonic() - checked > LOOK_S:
                 await self._let_others_run()

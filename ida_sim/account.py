@@ -64,6 +64,29 @@ class Hold(msgspec.Struct):
         return nearest(ratio(value, self.instrument.price(self.ticks))) if inverse else value
 
 
+class Count(msgspec.Struct):
+    """The open orders of one instrument: how many, the lots of its buys, and those that only reduce."""
+
+    orders: int = 0
+    buys: int = 0
+    reducing: dict[OrderId, Hold] = {}
+
+    def add(self, order_id: OrderId, hold: Hold) -> None:
+        self.orders += 1
+        self.lots(hold, hold.lots)
+        if hold.reduce_only:
+            self.reducing[order_id] = hold
+
+    def drop(self, order_id: OrderId, hold: Hold) -> None:
+        self.orders -= 1
+        self.lots(hold, -hold.lots)
+        self.reducing.pop(order_id, None)
+
+    def lots(self, hold: Hold, more: int) -> None:
+        if hold.side is Side.BUY:
+            self.buys += more
+
+
 def base(instrument: Instrument, lots: int) -> Decimal:
     """Base units of ``lots`` of a spot instrument."""
     return instrument.quantity(lots) * instrument.multiplier
@@ -91,6 +114,7 @@ class Account:
         self._wallet = Wallet(balances)
         self._margin = Margin(leverage, maintenance)
         self._holds: dict[OrderId, Hold] = {}
+        self._counts: dict[str, Count] = {}
         self._breached: set[str] = set()
 
     @exact
@@ -115,6 +139,7 @@ class Account:
         refused = self._refuse_spot(hold) if hold.is_spot else self._refuse_perpetual(hold)
         if refused is None:
             self._holds[order_id] = hold
+            self._count(hold).add(order_id, hold)
             self._change(hold, hold.amount)
         return refused
 
@@ -135,14 +160,14 @@ class Account:
         if fee.amount:
             self._wallet.add(fee.asset, -fee.amount)
         if not hold.lots and not hold.by_quote:
-            del self._holds[order_id]
+            self._drop(order_id)
         return gain
 
     @exact
     def release(self, order_id: OrderId) -> None:
         """The order has ended: give back what it still holds, if anything."""
-        hold = self._holds.pop(order_id, None)
-        if hold is not None:
+        if order_id in self._holds:
+            hold = self._drop(order_id)
             self._change(hold, -hold.amount)
 
     @exact
@@ -207,18 +232,24 @@ class Account:
     @exact
     def situation(self, instrument: Instrument, reference: Decimal | None = None) -> Situation:
         """What the filters ask about an order of ``instrument``."""
-        mine = [hold for hold in self._holds.values() if hold.instrument.name == instrument.name]
+        count = self._counts.get(instrument.name) or Count()
         if instrument.kind is not InstrumentKind.SPOT:
-            return Situation(reference, len(mine), self.position(instrument).quantity)
-        buys = sum(hold.lots for hold in mine if hold.side is Side.BUY)
-        held = self._wallet.owned(instrument.base) + base(instrument, buys)
-        return Situation(reference, len(mine), held)
+            return Situation(reference, count.orders, self.position(instrument).quantity)
+        held = self._wallet.owned(instrument.base) + base(instrument, count.buys)
+        return Situation(reference, count.orders, held)
 
     def overreaching(self, instrument: Instrument) -> list[OrderId]:
         """Reduce-only orders that would by now open a position: the exchange expires them."""
-        name = instrument.name
-        mine = ((i, h) for i, h in self._holds.items() if h.instrument.name == name)
-        return [order_id for order_id, h in mine if h.reduce_only and not self._reduces(h)]
+        count = self._counts.get(instrument.name) or Count()
+        return [order_id for order_id, hold in count.reducing.items() if not self._reduces(hold)]
+
+    def _count(self, hold: Hold) -> Count:
+        return self._counts.setdefault(hold.instrument.name, Count())
+
+    def _drop(self, order_id: OrderId) -> Hold:
+        hold = self._holds.pop(order_id)
+        self._count(hold).drop(order_id, hold)
+        return hold
 
     def _open(self, order_id: OrderId) -> Hold:
         hold = self._holds.get(order_id)
@@ -260,6 +291,7 @@ class Account:
         """``lots`` are left open: give back what the others kept."""
         needs = hold.needs(lots)
         self._change(hold, needs - hold.amount)
+        self._count(hold).lots(hold, lots - hold.lots)
         hold.lots, hold.amount = lots, needs
 
     def _reserve(self, asset: str) -> None:

@@ -44,6 +44,8 @@ _STATUSES = {
     lib.IDA_S_REJECTED: OrderStatus.REJECTED, lib.IDA_S_EXPIRED: OrderStatus.EXPIRED,
     lib.IDA_S_EXPIRED_IN_MATCH: OrderStatus.EXPIRED_IN_MATCH,
 }
+_ENDED = frozenset({
+    lib.IDA_S_FILLED, lib.IDA_S_CANCELED, lib.IDA_S_REJECTED, lib.IDA_S_EXPIRED, lib.IDA_S_EXPIRED_IN_MATCH})
 _REASONS = {
     lib.IDA_R_NONE: "", lib.IDA_R_TOOK: "TOOK", lib.IDA_R_QUEUE_REACHED: "QUEUE_REACHED",
     lib.IDA_R_TRADED_THROUGH: "TRADED_THROUGH", lib.IDA_R_BOOK_CROSSED: "BOOK_CROSSED", lib.IDA_R_MATCHED: "MATCHED",
@@ -56,6 +58,26 @@ _REASONS = {
 #: Codes as Binance has them: new order rejected, cancel rejected, server busy.
 NEW_ORDER_REJECTED, CANCEL_REJECTED, BUSY = -2010, -2011, -1008
 NOT_READY = (BUSY, "The simulated exchange has no order book of this symbol at this time.")
+
+
+def refusals(request: AnyRequest, now_ns: int, code: int, text: str) -> list[Event]:
+    """The answers to a request that is not carried out; of a replacement the new order's comes first."""
+
+    def answer(order_id: str, execution: Execution, status: OrderStatus, **more: Any) -> OrderUpdate:
+        return OrderUpdate(
+            ts_venue_ns=now_ns, instrument=request.instrument, order_id=order_id, execution=execution, status=status,
+            reason=text, code=code, **more)
+
+    match request:
+        case PlaceOrder(order_id=name, side=side, quantity=lots):
+            return [answer(name, Execution.REJECTED, OrderStatus.REJECTED, side=side, order_quantity=lots)]
+        case ReplaceOrder(order_id=name, new_order_id=new, quantity=lots):
+            return [answer(new, Execution.REJECTED, OrderStatus.REJECTED, order_quantity=lots),
+                    answer(name, Execution.REPLACE_REJECTED, OrderStatus.UNKNOWN)]
+        case CancelOrder(order_id=name):
+            return [answer(name, Execution.CANCEL_REJECTED, OrderStatus.UNKNOWN)]
+        case _:
+            return []
 
 
 class _Open:
@@ -102,7 +124,7 @@ class Exchange:
     def _place(self, request: PlaceOrder, now_ns: int) -> list[Event]:
         refused = self._refusal(request)
         if refused is not None:
-            return [self._reject(request, now_ns, *refused)]
+            return refusals(request, now_ns, *refused)
         self._last_number += 1
         order = _Open(self._last_number, request)
         self._by_id[request.order_id] = self._by_number[order.number] = order
@@ -111,7 +133,7 @@ class Exchange:
         if status != lib.IDA_OK:
             self._forget(order)
             text = str(ffi.string(lib.ida_status_text(status)).decode())
-            return [self._reject(request, now_ns, NEW_ORDER_REJECTED, f"Matching engine: {text}.")]
+            return refusals(request, now_ns, NEW_ORDER_REJECTED, f"Matching engine: {text}.")
         return self.reports(i)
 
     def _refusal(self, request: PlaceOrder) -> tuple[int, str] | None:
@@ -154,7 +176,7 @@ class Exchange:
     def _cancel(self, request: CancelOrder, now_ns: int) -> list[Event]:
         order = self._by_id.get(request.order_id)
         if order is None:
-            return [self._refuse_change(request, Execution.CANCEL_REJECTED, now_ns)]
+            return refusals(request, now_ns, CANCEL_REJECTED, "Unknown order sent.")
         return self._cancel_open(order, now_ns)
 
     def _cancel_open(self, order: _Open, now_ns: int) -> list[Event]:
@@ -165,10 +187,7 @@ class Exchange:
     def _replace(self, request: ReplaceOrder, now_ns: int) -> list[Event]:
         order = self._by_id.get(request.order_id)
         if order is None:
-            refused = self._refuse_change(request, Execution.REPLACE_REJECTED, now_ns)
-            successor = msgspec.structs.replace(
-                refused, order_id=request.new_order_id, execution=Execution.REJECTED, status=OrderStatus.REJECTED)
-            return [successor, refused]
+            return refusals(request, now_ns, CANCEL_REJECTED, "Unknown order sent.")
         canceled = self._cancel_open(order, now_ns)
         old = order.request
         anew = PlaceOrder(
@@ -177,19 +196,6 @@ class Exchange:
             stop_price=old.stop_price, tif=old.tif, stp=old.stp, reduce_only=old.reduce_only, note=old.note,
         )
         return canceled + self._place(anew, now_ns)
-
-    def _refuse_change(self, request: AnyRequest, execution: Execution, now_ns: int) -> OrderUpdate:
-        return OrderUpdate(
-            ts_venue_ns=now_ns, instrument=request.instrument, order_id=request.order_id, execution=execution,
-            status=OrderStatus.UNKNOWN, reason="Unknown order sent.", code=CANCEL_REJECTED,
-        )
-
-    def _reject(self, request: PlaceOrder, now_ns: int, code: int, text: str) -> OrderUpdate:
-        return OrderUpdate(
-            ts_venue_ns=now_ns, instrument=request.instrument, order_id=request.order_id, side=request.side,
-            execution=Execution.REJECTED, status=OrderStatus.REJECTED, order_quantity=request.quantity,
-            reason=text, code=code,
-        )
 
     # ------------------------------------------------------------- what the matching engine said
 
@@ -203,7 +209,7 @@ class Exchange:
                 events.append(self._update(index, order, report))
                 if report.execution == lib.IDA_X_TRADE:
                     prices.append(report.price)
-                if report.leaves == 0 and report.execution != lib.IDA_X_NEW:
+                if report.status in _ENDED:
                     self._forget(order)
             self._expire_overreaching(index)
         if prices:
@@ -221,6 +227,8 @@ class Exchange:
                 instrument, request.side, report.quantity, report.price, bool(report.maker),
                 self.account.free(DISCOUNT_ASSET))
             self.account.fill(request.order_id, report.quantity, report.price, fee)
+        elif report.execution == lib.IDA_X_TRADE_PREVENTION and report.leaves:
+            self.account.amend(request.order_id, report.leaves)
         rejected = report.execution == lib.IDA_X_REJECTED
         expired = order.overreaches and report.execution == lib.IDA_X_CANCELED
         return OrderUpdate(

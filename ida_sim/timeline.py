@@ -148,7 +148,7 @@ class Timeline:
 
     def respond(self, at_ns: int, token: int) -> None:
         if lib.ida_timeline_respond(self.pointer, at_ns, token) != lib.IDA_OK:
-            raise IdaError(f"more than {TOKENS} responses of the simulated exchange are under way")
+            raise MemoryError("no memory for the answers of the simulated exchange that are under way")
 
     def publish(self, index: int) -> None:
         lib.ida_timeline_publish(self.pointer, index)

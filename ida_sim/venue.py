@@ -13,14 +13,10 @@ from ida_core import (
     AnyRequest,
     DataError,
     Event,
-    Execution,
     Instrument,
     InstrumentKind,
     Market,
-    OrderStatus,
-    OrderUpdate,
     OutputError,
-    PlaceOrder,
     Subscription,
     VenueSetup,
     WorstCase,
@@ -31,7 +27,7 @@ from ida_core import (
 from ida_core.native import lib
 from ida_sim.account import Account
 from ida_sim.config import SimConfig
-from ida_sim.exchange import BUSY, Exchange
+from ida_sim.exchange import BUSY, Exchange, refusals
 from ida_sim.fees import DISCOUNT_ASSET, Fees
 from ida_sim.latency import Latency, latency_model
 from ida_sim.queues import WORST, queue_model
@@ -176,7 +172,10 @@ class SimVenue:
     def last_ns(self) -> int | None:
         if self.is_synthetic:
             return SYNTHETIC_START_NS + int((self._setup.duration_s or SYNTHETIC_DURATION_S) * 1e9)
-        return self._timeline.last_ns
+        last_ns, duration_s = self._timeline.last_ns, self._setup.duration_s
+        if last_ns is None or duration_s is None:
+            return last_ns
+        return min(last_ns, self.start_ns() + int(duration_s * 1e9))
 
     @property
     def now_ns(self) -> int:
@@ -252,7 +251,7 @@ class SimVenue:
         token = self._token_of(request)
         if not self._timeline.send(self._last_arrival_ns, token):
             del self._under_way[token]
-            self._respond([self._too_busy(request)])
+            self._respond(refusals(request, now, BUSY, "Too many requests are under way."))
 
     def _respond(self, answers: Sequence[Event]) -> None:
         """Answers travel in order: none overtakes another."""
@@ -266,14 +265,6 @@ class SimVenue:
         self._last_token += 1
         self._under_way[self._last_token] = thing
         return self._last_token
-
-    def _too_busy(self, request: AnyRequest) -> OrderUpdate:
-        placing = isinstance(request, PlaceOrder)
-        return OrderUpdate(
-            ts_venue_ns=self.now_ns, instrument=request.instrument, order_id=request.order_id,
-            execution=Execution.REJECTED if placing else Execution.CANCEL_REJECTED,
-            status=OrderStatus.REJECTED if placing else OrderStatus.UNKNOWN, code=BUSY,
-            reason="Too many requests are under way.")
 
     # ------------------------------------------------------------- what a reader must know
 
