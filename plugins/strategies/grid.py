@@ -41,7 +41,8 @@ class Grid(Strategy):
         """
         Args:
             quotes: prices a side.
-            gap_ticks: from one price of the grid to the next.
+            gap_ticks: from one price of the grid to the next; a ten-thousandth of the first mid if
+                not set.
             distance_ticks: from the best price to the first, before it is rounded to the grid.
             skew_ticks: by how much the grid moves down for each ``quantity`` held long.
             quantity: of each order, in base units (contracts for inverse); worth about 1000 quote
@@ -52,7 +53,7 @@ class Grid(Strategy):
         """
 
         quotes: Annotated[int, Meta(ge=1)] = 5
-        gap_ticks: Annotated[int, Meta(ge=1)] = 10
+        gap_ticks: Annotated[int, Meta(ge=1)] | None = None
         distance_ticks: Annotated[int, Meta(ge=0)] = 0
         skew_ticks: float = 1.0
         quantity: Decimal | None = None
@@ -70,6 +71,7 @@ class Grid(Strategy):
     def __init__(self, config: Config | None = None) -> None:
         super().__init__(config)
         self._lots: dict[int, int] = {}
+        self._gaps: dict[int, int] = {}
 
     def on_start(self, ctx: Context) -> None:
         ctx.every(self.config.interval_ms / 1000)
@@ -80,7 +82,8 @@ class Grid(Strategy):
             return
         lots = self._lots.get(ctx.index) or self._choose_lots(ctx, mid)
         held = ctx.position.lots
-        bids, asks = self._grid(self.config.skew_ticks * held / lots, bid, ask)
+        gap = self.config.gap_ticks or self._gaps.setdefault(ctx.index, max(1, round(mid / 10_000)))
+        bids, asks = self._grid(self.config.skew_ticks * held / lots, bid, ask, gap)
         most = self._max_lots(ctx)
         self._requote(
             ctx,
@@ -93,8 +96,8 @@ class Grid(Strategy):
         if state.state != "LIVE":
             ctx.cancel_all()
 
-    def _grid(self, lean: float, best_bid: int, best_ask: int) -> tuple[range, range]:
-        gap, quotes, away = self.config.gap_ticks, self.config.quotes, self.config.distance_ticks
+    def _grid(self, lean: float, best_bid: int, best_ask: int, gap: int) -> tuple[range, range]:
+        quotes, away = self.config.quotes, self.config.distance_ticks
         bid = min(math.floor((best_bid - away - lean) / gap) * gap, best_bid)
         ask = max(math.ceil((best_ask + away - lean) / gap) * gap, best_ask)
         return range(bid, max(bid - quotes * gap, 0), -gap), range(ask, ask + quotes * gap, gap)
