@@ -115,7 +115,7 @@ static int lies_within(uint64_t offset, uint64_t count, uint64_t size, uint64_t 
 /* The parts follow each other as the header file says, and end where the bytes end or before. */
 static int is_laid_out(const ida_feed_header *h, size_t bytes)
 {
-    return !memcmp(h->magic, "IDAFEED1", sizeof h->magic) && h->records_offset % 8 == 0 && h->order_offset % 8 == 0
+    return !memcmp(h->magic, "IDAFEED2", sizeof h->magic) && h->records_offset % 8 == 0 && h->order_offset % 8 == 0
         && h->records_bytes % 8 == 0 && lies_within(h->records_offset, h->records_bytes, 1, sizeof *h, bytes)
         && lies_within(h->order_offset, h->order, sizeof(uint64_t), h->records_offset + h->records_bytes, bytes)
         && lies_within(h->meta_offset, h->meta_bytes, 1, h->order_offset + h->order * sizeof(uint64_t), bytes);
@@ -167,6 +167,9 @@ ida_status ida_feed_check(const void *file, size_t bytes, uint64_t *where)
     if (bytes < sizeof *h || !is_laid_out(h, bytes))
         return IDA_CORRUPT;
     const char *records = (const char *)file + h->records_offset, *order = (const char *)file + h->order_offset;
+    *where = h->meta_offset;
+    if (h->meta_crc != ida_crc32c(0, (const char *)file + h->meta_offset, h->meta_bytes))
+        return IDA_CORRUPT;
     uint8_t *starts = calloc(h->records_bytes / 64 + 1, 1);
     uint64_t at, ordered = 0;
     if (!starts)

@@ -9,7 +9,7 @@
 #include "record.h"
 
 typedef struct ida_feed_header {
-    char magic[8];            /* "IDAFEED1" */
+    char magic[8];            /* "IDAFEED2" */
     uint64_t records_offset;  /* from the start of the file; multiple of 8 */
     uint64_t records_bytes;
     uint64_t records;
@@ -17,9 +17,11 @@ typedef struct ida_feed_header {
     uint64_t order;           /* entries: offsets from records_offset */
     uint64_t meta_offset;
     uint64_t meta_bytes;
+    uint64_t meta_crc;        /* ida_crc32c of the JSON */
 } ida_feed_header;
 
-/* Every length, checksum, offset, order and level count is looked at: after IDA_OK the bytes are safe to walk.
+/* Every length, checksum, offset, order and level count is looked at: after IDA_OK the bytes are safe to walk, and
+ * none of them differs from what was written. What record.instrument may be only the JSON tells: not looked at.
  * IDA_CORRUPT: *where gets the offset of the fault. IDA_FULL: no memory for looking (a bit per 8 bytes). */
 ida_status ida_feed_check(const void *file, size_t bytes, uint64_t *where);
 /* Sets crc of each record, and writes the venue order to offsets (room for `records` entries); how many entries,

@@ -28,8 +28,8 @@ KINDS = ("snapshot", "depth", "trade", "quote", "bar", "mark", "ticker", "partia
 QUANTILES = 1001
 MOST_PROBLEMS = 100
 
-_HEADER = struct.Struct("<8s7Q")
-_MAGIC = b"IDAFEED1"
+_HEADER = struct.Struct("<8s8Q")
+_MAGIC = b"IDAFEED2"
 _DELAYS = 1 << 18
 NS_PER_MS = 1_000_000
 
@@ -181,7 +181,7 @@ def _map(path: Path) -> Any:
 
 
 def _decode_meta(path: Path, content: Any) -> FeedMeta:
-    *_, offset, length = _HEADER.unpack_from(content)
+    *_, offset, length, _ = _HEADER.unpack_from(content)
     try:
         meta = msgspec.json.decode(content[offset : offset + length], type=FeedMeta)
     except msgspec.MsgspecError as error:
@@ -285,7 +285,7 @@ class FeedWriter:
         description = msgspec.json.encode(meta)
         header = _HEADER.pack(
             _MAGIC, _HEADER.size, self.bytes, self._records, order_offset, entries, meta_offset,
-            len(description),
+            len(description), lib.ida_crc32c(0, description, len(description)),
         )  # fmt: skip
         self._guard(self._put, meta_offset, description, header)
         self._guard(os.replace, self._temporary, self.path)

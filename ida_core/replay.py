@@ -220,6 +220,11 @@ class JournalVenue:
     def description(self) -> Mapping[str, Any]:
         return {"chains": self.start["chains"], "feeds": self.start["feeds"], "rates": self.start.get("rates", {})}
 
+    @property
+    def damage(self) -> str | None:
+        """Where the journal had to be cut, if the replay came that far; None if it is whole."""
+        return self._reader.damage
+
     def timings(self) -> Mapping[str, Mapping[str, float]]:
         return {}
 
@@ -239,13 +244,20 @@ def _market(chain: int) -> Market:
 
 
 def replay(run_dir: Path, plugins: Plugins, sets: Sequence[str] = ()) -> ReplayOutcome:
-    """Run the journal of ``run_dir`` through its plugins again, with ``sets`` changed, and compare every request."""
+    """Run the journal of ``run_dir`` through its plugins again, with ``sets`` changed, and compare every request.
+
+    Raises:
+        DataError: the journal is missing, or damaged before the first difference: what it had there is not known.
+    """
     settings = load(run_dir / "run.toml", sets=sets, plugins=plugins).settings
     venue = JournalVenue(run_dir / "journal")
     try:
         strategies, checks = build_plugins(settings, plugins)
         engine = build_engine(settings, venue, strategies, checks, Log.silent(), venue.comparison)
         difference = _compare(engine, venue)
+        if venue.damage:
+            raise DataError(f"{venue.damage}; {venue.comparison.requests} requests before it are the same",
+                            code="IDA-E7020")
     finally:
         venue.close()
     same = difference is None
