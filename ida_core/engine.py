@@ -165,6 +165,8 @@ class Engine:
         self._slots: dict[str, list[Slots]] = {}
         for name in (*_CALLBACKS.values(), "on_fill", "on_order"):
             self._slots[name] = [self._slots_of(name, i) for i in range(len(self.instruments))]
+        # What needs nothing but telling goes straight from the pump to who asked for it.
+        self._told = {kind: self._slots[_CALLBACKS[kind]] for kind in (Trade, Quote, Bar, Mark)}
         self._books = [BookSlots(self._slots_of("on_book", i), self.timers) for i in range(len(self.instruments))]
 
     def _slots_of(self, name: str, index: int) -> Slots:
@@ -228,7 +230,7 @@ class Engine:
     def _pump(self, until_ns: int, is_over: Callable[[], bool]) -> bool:
         """Handle up to BATCH events at or before ``until_ns``, then the timers that are due. True if none is left."""
         next_event: Callable[[int], Any] = self.venue.next_event
-        books, handle = self._books, self._handle
+        books, told, handle = self._books, self._told, self._handle
         for _ in range(BATCH):
             event = next_event(until_ns)
             if event.__class__ is int:
@@ -241,10 +243,17 @@ class Engine:
                             on_book(context, book)
                         except Exception as error:
                             self._fail(context, "on_book", "book", error)
-                            books = self._books
+                            books, told = self._books, self._told
             elif event is None:
                 self.timers.fire_due(min(until_ns, self.venue.now_ns))
                 return True
+            elif (slots := told.get(event.__class__)) is not None:
+                for context, callback in slots[event.instrument]:
+                    try:
+                        callback(context, event)
+                    except Exception as error:
+                        self._fail(context, _CALLBACKS[event.__class__], event, error)
+                        books, told = self._books, self._told
             else:
                 handle(event)
             if self.timers.next_ns < until_ns:

@@ -22,32 +22,34 @@ class Timers:
         self._heap: list[_Entry] = []
         self._last_id = 0
         self._canceled: set[int] = set()
+        #: When the next one is due: read between any two events, so it is kept and not computed.
+        self.next_ns = NEVER
 
     def set(self, due_ns: int, fire: Callable[[int, int], None], interval_ns: int = 0) -> int:
         """``interval_ns`` > 0: again and again, each time that much later."""
         self._last_id += 1
         heapq.heappush(self._heap, _Entry(due_ns, self._last_id, fire, interval_ns))
+        self.next_ns = self._heap[0].due_ns
         return self._last_id
 
     def cancel(self, timer_id: int) -> None:
         self._canceled.add(timer_id)
 
-    @property
-    def next_ns(self) -> int:
-        return self._heap[0].due_ns if self._heap else NEVER
-
     def fire_due(self, now_ns: int) -> None:
         while self._heap and self._heap[0].due_ns <= now_ns:
             entry = heapq.heappop(self._heap)
-            if entry.timer_id in self._canceled:
-                self._canceled.discard(entry.timer_id)
-                continue
             due_ns = entry.due_ns
-            if entry.interval_ns:
+            canceled = entry.timer_id in self._canceled
+            if entry.interval_ns and not canceled:
                 entry.due_ns += entry.interval_ns
                 heapq.heappush(self._heap, entry)
-            entry.fire(entry.timer_id, due_ns)
+            self.next_ns = self._heap[0].due_ns if self._heap else NEVER
+            if canceled:
+                self._canceled.discard(entry.timer_id)
+            else:
+                entry.fire(entry.timer_id, due_ns)
 
     def clear(self) -> None:
         self._heap.clear()
+        self.next_ns = NEVER
         self._canceled.clear()

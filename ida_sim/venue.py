@@ -45,6 +45,8 @@ from ida_sim.sources import (
 )
 from ida_sim.timeline import Timeline, agents_config, status_text
 
+AT_BOOK, AT_RECORD = lib.IDA_AT_BOOK, lib.IDA_AT_RECORD
+
 
 class SimVenue:
     """Built by ``SimVenue.build(setup)``; see ``ida_core.Venue`` for the contract."""
@@ -69,7 +71,7 @@ class SimVenue:
         self._timeline = self._build_timeline()
         self._event = self._timeline.event
         self._event.now_ns = self._timeline.first_ns or 0
-        self._next = lib.ida_timeline_next
+        self._next, self._pointer = lib.ida_timeline_next, self._timeline.pointer
         self._markets = [self._timeline.market(i) for i in range(len(self._listed))]
         self._request_latency = self._latency("request_latency_ms")
         self._response_latency = self._latency("response_latency_ms")
@@ -195,12 +197,13 @@ class SimVenue:
     # ------------------------------------------------------------- time goes on
 
     def next_event(self, until_ns: int) -> Event | int | None:
-        event = self._event
+        event, step, pointer = self._event, self._next, self._pointer
         while True:
-            what = self._next(self._timeline.pointer, until_ns, event)
-            if what == lib.IDA_AT_BOOK:
-                return int(event.instrument)
-            if what == lib.IDA_AT_RECORD:
+            what = step(pointer, until_ns, event)
+            if what == AT_BOOK:
+                index: int = event.instrument
+                return index
+            if what == AT_RECORD:
                 told = event_of(event.record, event.instrument)
                 if told is not None:
                     return told
