@@ -24,8 +24,10 @@ static int judge_book(ida_watch *watch, int changes, int64_t now)
 
 int ida_watch_judge(ida_watch *watch, const ida_record *record, int changes, int64_t now)
 {
-    if (changes & STATE_CHANGES)
+    if (changes & STATE_CHANGES) {
+        watch->waiting = 0; /* of a book that is no more */
         return IDA_WAKE_STATE;
+    }
     if (record->kind == IDA_DEPTH || record->kind == IDA_SNAPSHOT)
         return judge_book(watch, changes, now);
     if (record->kind > IDA_PARTIAL || (record->flags & IDA_FLAG_OFF_BOOK))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from enum import Enum
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,10 @@ from ida_core.protocols import Strategy
 
 if TYPE_CHECKING:
     from ida_core.engine import Engine
+
+#: The greatest price in ticks and quantity in lots that can be asked for.
+MOST = 1 << 62
+_KINDS: Mapping[str, type[Enum]] = {"side": Side, "type": OrderType, "tif": TimeInForce, "stp": SelfTradePrevention}
 
 
 class Context:
@@ -68,11 +73,15 @@ class Context:
             price: ticks; None for MARKET and for stops that become market orders.
             post_only: LIMIT_MAKER: rejected rather than taking liquidity.
         Raises:
-            TypeError: a quantity or price that is no whole number of lots or ticks.
+            TypeError: a quantity or price that is no whole number of lots or ticks, a value that is no
+                ``Decimal``, or a word in the place of ``Side.BUY`` and the like.
+            ValueError: a number beyond all bounds.
         """
         _whole("quantity", quantity, "lots")
         _whole("price", price, "ticks")
         _whole("stop_price", stop_price, "ticks")
+        _check_kinds(side=side, type=type, tif=tif, stp=stp)
+        _check_value(quote_quantity)
         return self._engine.place(PlaceOrder(
             order_id=self._engine.orders.new_id(), strategy=self.strategy.name, instrument=self.index,
             ts_local_ns=self.now_ns, side=side, type=OrderType.LIMIT_MAKER if post_only else type,
@@ -129,6 +138,27 @@ class Context:
 
 def _whole(name: str, value: object, unit: str) -> None:
     """A float or Decimal here would be a price that may lie on no grid."""
-    if value is not None and value.__class__ is not int:
+    if value is None:
+        return
+    if value.__class__ is not int:
         raise TypeError(
             f"{name} = {value!r} must be whole {unit}, an int: see instrument.{unit}() and floor_to_{unit[:-1]}()")
+    if not -MOST <= value <= MOST:
+        raise ValueError(f"{name} = {value} {unit}: beyond all bounds, the most is {MOST}")
+
+
+def _check_kinds(**given: object) -> None:
+    """A word that looks like its enum would pass many comparisons, and fail those by identity."""
+    for name, value in given.items():
+        if value.__class__ is not _KINDS[name]:
+            wanted = _KINDS[name]
+            raise TypeError(f"{name} = {value!r} must be a {wanted.__name__}, such as {next(iter(wanted))!s}")
+
+
+def _check_value(quote_quantity: object) -> None:
+    if quote_quantity is None:
+        return
+    if not isinstance(quote_quantity, Decimal):
+        raise TypeError(f"quote_quantity = {quote_quantity!r} must be a Decimal, in quote units")
+    if not (quote_quantity.is_finite() and abs(quote_quantity) <= MOST):
+        raise ValueError(f"quote_quantity = {quote_quantity}: must be a number up to {MOST}")

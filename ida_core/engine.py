@@ -167,7 +167,8 @@ class Engine:
             self._slots[name] = [self._slots_of(name, i) for i in range(len(self.instruments))]
         # What needs nothing but telling goes straight from the pump to who asked for it.
         self._told = {kind: self._slots[_CALLBACKS[kind]] for kind in (Trade, Quote, Bar, Mark)}
-        self._books = [BookSlots(self._slots_of("on_book", i), self.timers) for i in range(len(self.instruments))]
+        self._books = [
+            BookSlots(self._slots_of("on_book", i), self.timers, self._call) for i in range(len(self.instruments))]
 
     def _slots_of(self, name: str, index: int) -> Slots:
         return [
@@ -422,6 +423,7 @@ class Engine:
         contexts = self._contexts.pop(at)
         del self._strategies[at]
         self._build_slots()
+        self._subscribe()
         for context in contexts:
             context.cancel_all()
         if not self._strategies:

@@ -29,7 +29,7 @@ from ida_core.events import (
     Refusal,
     ReplaceOrder,
 )
-from ida_core.model import OrderType, Side
+from ida_core.model import OrderType, Side, TimeInForce
 from ida_core.order import CLOSED, NO_PROOF, Order, step_for
 
 
@@ -189,6 +189,8 @@ class OrderTable:
         order = self._orders.get(request.order_id)
         if order is None:
             return "unknown_order", f"there is no order {request.order_id}"
+        if request.strategy not in ("", order.strategy) or request.instrument not in (-1, order.instrument):
+            return "unknown_order", f"order {request.order_id} is another strategy's, or on another instrument"
         if not order.is_open:
             return "not_open", f"order {order.order_id} is {order.status.value}"
         if order.status is OrderStatus.PENDING_CANCEL:
@@ -409,11 +411,23 @@ def _why_not_place(request: PlaceOrder) -> _Why:
     by_quote = request.quantity == 0 and request.quote_quantity is not None
     if request.quantity <= 0 and not by_quote:
         return "invalid", f"quantity {request.quantity} lots must be above 0"
+    if request.quote_quantity is not None:
+        return _why_not_by_quote(request)
+    if request.type in _UNPRICED and request.tif is TimeInForce.FOK:
+        return "invalid", f"{request.type.value} takes what there is: FOK needs a price"
     if request.type not in _UNPRICED and (request.price is None or request.price <= 0):
         return "invalid", f"{request.type.value} needs a price above 0, not {request.price}"
     stop = request.type.value.startswith(("STOP", "TAKE"))
     if stop and (request.stop_price is None or request.stop_price <= 0):
         return "invalid", f"{request.type.value} needs a stop price above 0"
+    return None
+
+
+def _why_not_by_quote(request: PlaceOrder) -> _Why:
+    if request.type is not OrderType.MARKET or request.quantity:
+        return "invalid", "quote_quantity is for MARKET orders without a quantity"
+    if request.quote_quantity is None or request.quote_quantity <= 0:
+        return "invalid", f"quote_quantity {request.quote_quantity} must be above 0"
     return None
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ida_core.context import Context
 
 OnBook = Callable[["Context", "Book"], None]
+#: Calls a strategy's method, by its name, and sees to it if that fails.
+Guard = Callable[["Context", OnBook, str, "Book"], None]
 
 
 def book_wish(strategy: Strategy) -> tuple[Literal["top", "every"], int]:
@@ -47,14 +49,14 @@ class BookSlots:
     Where strategies want different things the venue is asked for the most, and the rest is held back here.
     """
 
-    def __init__(self, slots: Sequence[tuple[Context, OnBook]], timers: Timers) -> None:
+    def __init__(self, slots: Sequence[tuple[Context, OnBook]], timers: Timers, guard: Guard) -> None:
         union = subscription_of([c.strategy for c, _ in slots], _NOTHING)
         self.calls: list[tuple[Context, OnBook, Any]] = []
         for context, on_book in slots:
             kind, interval_ns = book_wish(context.strategy)
             call = on_book
             if interval_ns != union.interval_ns:
-                call = _Conflated(on_book, interval_ns, timers)
+                call = _Conflated(on_book, interval_ns, timers, guard)
             elif kind == "top" and union.book == "every":
                 call = _TopOnly(on_book)
             self.calls.append((context, call, context.book))
@@ -78,10 +80,11 @@ class _TopOnly:
 class _Conflated:
     """The first at once, then at most one per interval, the last one never lost."""
 
-    def __init__(self, on_book: OnBook, interval_ns: int, timers: Timers) -> None:
+    def __init__(self, on_book: OnBook, interval_ns: int, timers: Timers, guard: Guard) -> None:
         self._on_book = on_book
         self._interval_ns = interval_ns
         self._timers = timers
+        self._guard = guard
         self._due_ns = 0
         self._waiting = False
 
@@ -96,4 +99,5 @@ class _Conflated:
     def _late(self, context: Context, book: Book) -> None:
         self._waiting = False
         self._due_ns += self._interval_ns
-        self._on_book(context, book)
+        if context.market.synced:
+            self._guard(context, self._on_book, "on_book", book)
