@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 import traceback
 from collections import deque
@@ -17,7 +16,7 @@ import trio.testing
 
 from ida_core.clock import NS, SimulatedClock
 from ida_core.context import Context
-from ida_core.errors import EXIT_CONFIG, EXIT_DONE, EXIT_INTERRUPTED, EXIT_RISK, OutputError
+from ida_core.errors import EXIT_CONFIG, EXIT_DONE, EXIT_RISK, OutputError
 from ida_core.events import (
     AnyRequest,
     BalanceUpdate,
@@ -36,6 +35,7 @@ from ida_core.events import (
     Trade,
     VenueStatus,
 )
+from ida_core.interrupts import Interrupts
 from ida_core.ledger import Ledger
 from ida_core.log import Log
 from ida_core.order_table import OrderTable
@@ -45,6 +45,8 @@ from ida_core.risk import RiskGate, RiskState
 from ida_core.subscriptions import BookSlots, subscription_of
 from ida_core.timers import NEVER, Timers
 
+#: Why a run stopped that was stopped by Ctrl-C or SIGTERM.
+INTERRUPTED = "interrupted"
 #: Events handled between two looks at Trio (signals, feeds, progress).
 BATCH = 4096
 #: One in so many book events is timed for tick-to-decision, and so many of the latest timings are kept.
@@ -133,7 +135,7 @@ class Engine:
         self._feeds = feeds
         self._speed = speed
         self._began_s = 0.0
-        self._interrupts = 0
+        self._interrupts = Interrupts(self._interrupt)
         self._sample = 0
         self._strategies = list(strategies)
         self._contexts = [self._contexts_of(s, seed) for s in strategies]
@@ -187,18 +189,25 @@ class Engine:
     async def run(self) -> Stop:
         """Start the strategies, handle events until the end, stop in order. Returns why it ended."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._watch_signals)
             for feed in self._feeds:
                 nursery.start_soon(self._run_feed, feed)
-            self._start()
-            await self._let_others_run()
-            await self._drive(lambda: self.stop_wanted is not None, self.venue.last_ns())
-            stop = self.stop_wanted = self.stop_wanted or Stop("end of data")
-            self._keep(self._note("stop", detail=stop.reason))
-            self.log.info("stop", ts_ns=self.venue.now_ns, reason=stop.reason)
-            await self._wind_down()
+            with self._interrupts.watching():
+                stop = await self._run()
             nursery.cancel_scope.cancel()
         return stop
+
+    async def _run(self) -> Stop:
+        self._start()
+        await self._let_others_run()
+        await self._drive(lambda: self.stop_wanted is not None, self.venue.last_ns())
+        stop = self.stop_wanted = self.stop_wanted or Stop("end of data")
+        self._keep(self._note("stop", detail=stop.reason))
+        self.log.info("stop", ts_ns=self.venue.now_ns, reason=stop.reason)
+        await self._wind_down()
+        return stop
+
+    def _interrupt(self) -> None:
+        self.stop_wanted = self.stop_wanted or Stop(INTERRUPTED)
 
     def _start(self) -> None:
         self.log.info("start", ts_ns=self.venue.start_ns(), venue=self.venue.name, mode=self.venue.mode,
@@ -285,12 +294,13 @@ class Engine:
     async def _let_others_run(self) -> None:
         if self.on_progress:
             self.on_progress()
-        if self._speed:
-            await trio.to_thread.run_sync(time.sleep, STEP_S)
-        if self._feeds:
-            await trio.testing.wait_all_tasks_blocked()
-        else:
-            await trio.lowlevel.checkpoint()
+        with self._interrupts.trio_runs():
+            if self._speed:
+                await trio.to_thread.run_sync(time.sleep, STEP_S)
+            if self._feeds:
+                await trio.testing.wait_all_tasks_blocked()
+            else:
+                await trio.lowlevel.checkpoint()
 
     # ------------------------------------------------------------- events
 
@@ -466,24 +476,7 @@ class Engine:
     def _note(self, what: str, plugin: str = "", detail: str = "", data: Any = None) -> Note:
         return Note(ts_local_ns=self.venue.now_ns, what=what, plugin=plugin, detail=detail, data=data)
 
-    async def _watch_signals(self) -> None:
-        """The first Ctrl-C or SIGTERM stops in order; the second at once."""
-        try:
-            receiver = trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM)
-            with receiver as signals:
-                async for _ in signals:
-                    self._interrupts += 1
-                    if self._interrupts > 1:
-                        raise Interrupted(EXIT_INTERRUPTED)
-                    self.stop_wanted = Stop("interrupted")
-        except RuntimeError:
-            return  # not the main thread: whoever owns it handles signals
-
     async def _run_feed(self, feed: FeedPlugin) -> None:
         async for event in feed.events():
             stamped = msgspec.structs.replace(event, ts_local_ns=self.venue.now_ns)
             self._handle(stamped)
-
-
-class Interrupted(BaseException):
-    """Interrupted twice: what is still open is printed, nothing is waited for."""

@@ -19,7 +19,7 @@ import trio
 from ida_core import __version__
 from ida_core.clock import SimulatedClock
 from ida_core.config import Settings, to_toml
-from ida_core.engine import Engine, Interrupted, Keeper, Stop
+from ida_core.engine import INTERRUPTED, Engine, Keeper, Stop
 from ida_core.errors import (
     EXIT_BUG,
     EXIT_CONFIG,
@@ -31,6 +31,7 @@ from ida_core.errors import (
     OutputError,
 )
 from ida_core.events import Note
+from ida_core.interrupts import Interrupted
 from ida_core.journal import JournalWriter, Timing
 from ida_core.ledger import Ledger
 from ida_core.log import Log
@@ -208,7 +209,7 @@ def run_engine(engine: Engine) -> Stop:
     except BaseExceptionGroup as group:
         cause = _sole(group)
         if isinstance(cause, Interrupted):
-            return Stop("interrupted twice", EXIT_INTERRUPTED)
+            return Stop(f"{INTERRUPTED} twice", EXIT_INTERRUPTED)
         raise cause from None
 
 
@@ -306,7 +307,8 @@ def _write_worst_cases(settings: Settings, plugins: Plugins, parts: Parts, run_d
         try:
             engine = build_engine(
                 settings, again.venue, again.strategies, again.checks, log, None, again.feeds)
-            run_engine(engine)
+            if run_engine(engine).reason.startswith(INTERRUPTED):
+                break  # figures of half a run stand beside nothing
             rows.append({"name": case.name, "what": case.what, **_figures(engine)})
         finally:
             again.venue.close()
