@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import redirect_stdout
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -159,7 +161,8 @@ def _show_plan(plan: Mapping[str, Any]) -> None:
     click.echo(f"{terminal.mode(plan['mode'])}: nothing is sent by `ida plan`\n")
     head = ("exchange", "symbols", "feed", "seed", "speed", "duration_s", "out")
     balances = ", ".join(f"{amount} {asset}" for asset, amount in plan["balances"].items())
-    click.echo(terminal.pairs([(name, _shown(plan[name])) for name in head] + [("balances", balances)]))
+    pairs = [(name, _shown(plan[name], empty="all that there is")) for name in head]
+    click.echo(terminal.pairs([*pairs, ("balances", balances)]))
     click.echo(f"\nassumed\n{terminal.pairs(list(plan['assumptions'].items()))}")
     for kind in ("venue", "strategies", "risk", "reports"):
         parts = plan[kind] if isinstance(plan[kind], list) else [plan[kind]]
@@ -167,9 +170,9 @@ def _show_plan(plan: Mapping[str, Any]) -> None:
         click.echo(f"\n{terminal.table((kind, 'version', 'plugin', 'settings'), rows) if rows else f'{kind}: none'}")
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, empty: str = "none") -> str:
     if isinstance(value, list | tuple):
-        return ", ".join(map(str, value)) or "all that there is"
+        return ", ".join(map(str, value)) or empty
     return "-" if value is None else str(value)
 
 
@@ -222,9 +225,18 @@ def compare(first: Path, second: Path, as_json: bool) -> int:
         figures = [{"figure": name, "a": a, "b": b} for name, a, b in rows]
         terminal.print_json({"schema": 1, "a": str(first), "b": str(second), "figures": figures})
     else:
-        marked = [(name, _shown(a), _shown(b), "" if a == b else "*") for name, a, b in rows]
+        marked = [(name, _rounded(a), _rounded(b), "" if a == b else "*") for name, a, b in rows]
         click.echo(terminal.table(("figure", first.name, second.name, ""), marked))
     return EXIT_DONE
+
+
+def _rounded(value: object) -> str:
+    """A figure for the eye: the JSON has every digit."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, str) and re.fullmatch(r"-?\d+\.\d{9,}", value):
+        return plain(round(Decimal(value), 8))
+    return _shown(value)
 
 
 def _side_by_side(

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,10 @@ def test_compare_puts_figures_side_by_side(made: Made) -> None:
     figures = {figure["figure"]: (figure["a"], figure["b"]) for figure in document["figures"]}
     net = made.document["pnl"]["net"]
     assert figures["pnl.net"] == (net, net)
-    assert "pnl.net" in _ida("compare", made.folder, made.folder).stdout
+    shown = _ida("compare", made.folder, made.folder).stdout
+    assert "pnl.net" in shown
+    assert re.search(r"^risk.halts +none +none$", shown, re.MULTILINE)
+    assert not re.search(r"\d\.\d{9,}", shown)
 
 
 def test_why_tells_an_order_s_story(made: Made) -> None:
