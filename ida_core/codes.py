@@ -80,7 +80,8 @@ CODES = {
     ),
     "IDA-E3004": Code(
         "a symbol is not in the feed",
-        "The recordings that were named hold no market data of a symbol that was asked for.",
+        "The recordings that were named hold no market data of a symbol that was asked for, or that a limit was "
+        "set for.",
         "Spell it as the venue does (BTCUSDT, or usdm:BTCUSDT where two markets spell it alike), or "
         "leave --symbol out to take all that the feed has.",
     ),

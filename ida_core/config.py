@@ -36,7 +36,8 @@ DEFAULT_REPORTS = ("console", "json", "csv", "html")
 _SECRET = re.compile(r"secret|key|password|passphrase|token", re.IGNORECASE)
 _S = TypeVar("_S", bound=msgspec.Struct)
 _Names = tuple[str, ...]
-_Above0 = Annotated[float, Meta(gt=0)]
+_Speed = Annotated[float, Meta(gt=0, le=1e6)]
+_Seconds = Annotated[float, Meta(gt=0, le=1e9)]
 
 
 def _about(text: str) -> Meta:
@@ -53,10 +54,10 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     reports: Annotated[_Names, _about("Names of the reports to make.")] = DEFAULT_REPORTS
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1, description="Of all chance in the run.")] = 1
     out: Annotated[str, _about("Folder in which run directories are made.")] = "runs"
-    speed: Annotated[Literal["max"] | _Above0, _about("max, or a multiple of real time.")] = "max"
+    speed: Annotated[Literal["max"] | _Speed, _about("max, or a multiple of real time.")] = "max"
     feed: Annotated[_Names, _about("Recordings, or the name of a feed such as synthetic.")] = ()
     worst_cases: Annotated[bool, _about("Re-run under worse assumptions for the reports.")] = True
-    duration_s: Annotated[_Above0 | None, _about("Stop after so much simulated time.")] = None
+    duration_s: Annotated[_Seconds | None, _about("Stop after so much simulated time.")] = None
     log_level: Annotated[Literal["debug", "info", "warning", "error"], _about("Least that is logged.")] = "info"
 
 
@@ -264,6 +265,7 @@ def _read(reader: Reader, plugins: Plugins | None) -> Settings:
     """Make the settings; where something is wrong the reader has problems and defaults stand in."""
     values = reader.layers.values
     run = reader.record(("run",), values.get("run", {}), RunSettings) or RunSettings()
+    _report_doubles(reader, run)
     return Settings(
         run=_with_known_names(reader, run, plugins),
         data=reader.record(("data",), values.get("data", {}), DataSettings) or DataSettings(),
@@ -309,6 +311,16 @@ def _sections(
         else:
             found[name] = dict(table)
     return found
+
+
+def _report_doubles(reader: Reader, run: RunSettings) -> None:
+    """What is named twice would run twice, and share its name with itself."""
+    for key in ("symbols", "strategies", "risk", "reports", "feed"):
+        names: _Names = getattr(run, key)
+        for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+            reader.report(("run", key), f"run.{key}: {name!r} is named {names.count(name)} times; once is enough")
+        if "" in names:
+            reader.report(("run", key), f"run.{key}: an empty name")
 
 
 def _with_known_names(reader: Reader, run: RunSettings, plugins: Plugins | None) -> RunSettings:

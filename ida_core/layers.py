@@ -52,7 +52,7 @@ class Layers:
     def add_file(self, path: Path) -> None:
         """Read a TOML file; what is wrong with it becomes a problem."""
         try:
-            text = path.read_bytes().decode("utf-8").replace("\r\n", "\n")
+            text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
             self.values = toml.parse(text)
         except OSError as error:
             self.problems.append(Problem(Place(str(path)), f"cannot read: {error.strerror}"))
@@ -91,9 +91,11 @@ class Layers:
         self.texts.pop(key, None)
 
     def place(self, key: Key) -> Place | None:
-        """Where ``key``, or else the nearest table around it, was written."""
+        """Where ``key``, or else the nearest table around it, was written; or else the one value in it."""
         parts = (key[:length] for length in range(len(key), 0, -1))
-        return next((self.places[part] for part in parts if part in self.places), None)
+        around = next((self.places[part] for part in parts if part in self.places), None)
+        within = [place for inner, place in self.places.items() if inner[: len(key)] == key]
+        return around or (within[0] if len(within) == 1 else None)
 
     def where(self, key: Key) -> str:
         """Where the effective value of ``key`` comes from: ``default`` if nobody set it."""
@@ -154,6 +156,8 @@ class Reader:
     def _value(self, key: Key, raw: Any, kind: Any) -> Any:
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
             return self.record(key, raw, kind)
+        if get_origin(kind) is dict and isinstance(raw, Mapping):
+            return {name: self._value((*key, name), value, get_args(kind)[1]) for name, value in raw.items()}
         if isinstance(raw, Decimal | float) and not Decimal(raw).is_finite():
             self.report(key, f"{_name(key)} = {raw}: must be finite")
             return None

@@ -36,6 +36,7 @@ from ida_core.journal import JournalWriter, Timing
 from ida_core.ledger import Ledger
 from ida_core.log import Log
 from ida_core.model import plain
+from ida_core.nearest import suggestion
 from ida_core.order_table import OrderTable
 from ida_core.plugins import Plugins
 from ida_core.portfolio import Portfolio
@@ -99,7 +100,22 @@ def build_parts(settings: Settings, plugins: Plugins, venue_config: Any = None) 
         instruments=_overrides(settings), on_damage=settings.data.on_damage, duration_s=settings.run.duration_s,
         recordings=tuple(plugins.recordings.values()),
     ))
-    return Parts(venue, strategies, checks, [_built(settings, plugins.feeds[name]) for name in named])
+    try:
+        _check_symbols([*strategies, *checks], [i.name for i in venue.instruments()])
+        return Parts(venue, strategies, checks, [_built(settings, plugins.feeds[name]) for name in named])
+    except BaseException:
+        venue.close()
+        raise
+
+
+def _check_symbols(plugins: Iterable[Any], traded: Sequence[str]) -> None:
+    """A limit for a misspelt symbol would hold for nothing: keys of a setting ``symbols`` must be traded."""
+    for plugin in plugins:
+        for symbol in getattr(plugin.config, "symbols", None) or ():
+            if symbol not in traded:
+                raise ConfigError(
+                    f"{plugin.name}.symbols: {symbol} is not traded in this run{suggestion(symbol, traded)}",
+                    code="IDA-E3004")
 
 
 def build_plugins(settings: Settings, plugins: Plugins) -> tuple[list[Strategy], list[RiskCheck]]:

@@ -12,6 +12,8 @@ from typing import Self
 from ida_sim.spec import Forms, Spec, parse_spec, refuse
 
 NS_PER_MS = 1_000_000
+#: An hour: whoever writes more means another unit.
+MOST_MS = 3_600_000
 
 FORMS: Forms = {
     "": ("ms",),
@@ -155,6 +157,8 @@ def latency_model(
     name, arguments = parse_spec(key, spec, FORMS)
     if any(value < 0 for value in arguments):
         raise refuse(key, spec, "nothing in it may be negative")
+    if any(value > MOST_MS for value in arguments):
+        raise refuse(key, spec, f"nothing in it may be above {MOST_MS} ms, an hour")
     if name in _RULES and not _RULES[name][0](*arguments):
         raise refuse(key, spec, _RULES[name][1])
     if name == "feed":

@@ -30,6 +30,8 @@ SYNTHETIC_START_NS = 1_767_225_600_000_000_000
 SYNTHETIC_DURATION_S = 600.0
 #: First prices that agents can trade at, in ticks.
 SYNTHETIC_TICKS = (512, 1 << 29)
+#: What the symbol of a synthetic market may end in, so that its base is the rest.
+SYNTHETIC_QUOTES = ("USDT", "USDC", "FDUSD", "BTC", "ETH", "BNB", "EUR", "TRY")
 #: Bounds on how high a book reaches, in ticks.
 LEAST_REACH, MOST_REACH = 1 << 16, 1 << 30
 
@@ -56,6 +58,8 @@ def open_recordings(setup: VenueSetup, offset_ms: Decimal | None) -> list[Source
     """Open every path of ``setup.feed``, grouped by market: each group was recorded by one clock against one."""
     groups: dict[str, list[Path]] = {}
     for text in setup.feed:
+        if text == SYNTHETIC:
+            raise ConfigError("feed: the synthetic market does not run beside recordings; name one or the other")
         path = Path(text)
         groups.setdefault(_recording_of(setup, path)[0], []).append(path)
     grids = {symbol: {k: own[k] for k in ("tick_size", "lot_size") if k in own}
@@ -89,6 +93,10 @@ def _recording_of(setup: VenueSetup, path: Path) -> tuple[str, Any]:
 
 def read_head(path: Path, length: int = 4096) -> bytes:
     """The first bytes of a file, decompressed."""
+    if path.exists() and not path.is_file():
+        raise DataError(
+            f"{path}: not a file; a recording is read more than once, so it cannot be a folder or a pipe",
+            code="IDA-E7011")
     try:
         with path.open("rb") as file:
             head = file.read(length)
@@ -151,21 +159,38 @@ def _listed(
 
 def synthetic_instruments(setup: VenueSetup, start_price: Decimal) -> list[Listed]:
     """One spot instrument per symbol asked for (BTCUSDT unless said), on a grid that suits the price."""
+    symbols = setup.symbols or ("BTCUSDT",)
+    for name in setup.instruments:
+        if name not in symbols:
+            raise ConfigError(
+                f"instruments.{name}: the synthetic market holds no such symbol{suggestion(name, symbols)}",
+                code="IDA-E3010")
     return [_synthetic(symbol, setup.instruments.get(symbol, {}), start_price)
-            for symbol in setup.symbols or ("BTCUSDT",)]
+            for symbol in symbols]
 
 
 def _synthetic(symbol: str, own: Mapping[str, Any], start_price: Decimal) -> Listed:
-    base, quote = (symbol[:-4], symbol[-4:]) if len(symbol) > 4 else (symbol, "USDT")
+    base, quote = _assets(symbol, own)
     exponent = math.floor(math.log10(start_price)) - 6
     tick = own.get("tick_size") or Decimal(1).scaleb(min(exponent, 0))
     lot = own.get("lot_size") or Decimal(1).scaleb(-min(8, max(0, exponent + 7)))
     instrument = Instrument(
-        symbol=symbol, base=own.get("base") or base, quote=own.get("quote") or quote, tick_size=tick, lot_size=lot,
+        symbol=symbol, base=base, quote=quote, tick_size=tick, lot_size=lot,
         filters=Filters(min_notional=Decimal(5), min_quantity=lot, max_orders=200),
     )
     first = int(start_price / tick)
     return Listed(instrument, 0, first, min(64 * first, MOST_REACH))
+
+
+def _assets(symbol: str, own: Mapping[str, Any]) -> tuple[str, str]:
+    """Base and quote: those of [instruments.SYMBOL], or what the name says."""
+    quote = own.get("quote") or next((q for q in SYNTHETIC_QUOTES if symbol.endswith(q)), "")
+    base = own.get("base") or symbol.removesuffix(quote)
+    if not (base and quote) or base == quote:
+        raise ConfigError(
+            f"symbol {symbol}: what is traded against what cannot be told from the name; let it end in "
+            f"{', '.join(SYNTHETIC_QUOTES)}, or set base and quote in [instruments.{symbol}]", code="IDA-E3010")
+    return base, quote
 
 
 def check_synthetic(item: Listed, half_spread: int) -> None:

@@ -30,14 +30,15 @@ def parse_spec(key: str, spec: Spec, forms: Forms) -> tuple[str, list[float]]:
     """
     name, texts = _split(spec)
     if name not in forms or len(texts) != len(forms[name]):
-        raise ConfigError(f"{key} = {spec!r}: must be {_allowed(forms)}")
+        raise refuse(key, spec, f"must be {_allowed(forms)}")
     pairs = zip(forms[name], texts, strict=True)
     return name, [_number(key, spec, what, text) for what, text in pairs]
 
 
 def refuse(key: str, spec: Spec, rule: str) -> ConfigError:
     """The error to raise when arguments are numbers but not possible ones."""
-    return ConfigError(f"{key} = {spec!r}: {rule}")
+    shown = repr(spec) if isinstance(spec, str) else str(spec)
+    return ConfigError(f"{key} = {shown}: {rule}")
 
 
 def _split(spec: Spec) -> tuple[str, list[str]]:

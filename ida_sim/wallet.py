@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from ida_core import ConfigError
-from ida_sim.exact import exact
+from ida_sim.exact import exact, truncated
 
 ZERO = Decimal(0)
+#: Most of an asset: so that no product of it needs more digits than are kept.
+MOST = 10**18
 #: Free and locked, as an exchange tells them.
 Balance = tuple[Decimal, Decimal]
 
@@ -22,8 +24,9 @@ class Wallet:
 
     def __init__(self, balances: Mapping[str, Decimal]) -> None:
         for asset, amount in balances.items():
-            if not (amount.is_finite() and amount >= 0):
-                raise ConfigError(f"sim.balances.{asset} = {amount}: must be a number from 0 up")
+            if not (amount.is_finite() and 0 <= amount <= MOST and amount == truncated(amount)):
+                raise ConfigError(
+                    f"sim.balances.{asset} = {amount}: must be 0 to {MOST:,}, with eight decimals at most")
         self._owned = dict(balances)
         self._held: dict[str, Decimal] = {}
         self._margin: dict[str, Decimal] = {}

@@ -1,6 +1,9 @@
 """Refuses another order when so many are open on the instrument."""
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from ida_core import AnyRequest, PlaceOrder, RiskCheck, RiskState
 
@@ -15,7 +18,7 @@ class MaxOpenOrders(RiskCheck):
                 is what Binance allows on most instruments.
         """
 
-        limit: int | None = 200
+        limit: Annotated[int, Meta(ge=0)] | None = 200
 
     config: Config
 

@@ -1,6 +1,9 @@
 """Refuses to send more orders than so many in a time: a strategy gone wild is stopped at once."""
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from ida_core import AnyRequest, CancelAll, CancelOrder, RiskCheck, RiskState
 
@@ -16,8 +19,8 @@ class OrderRate(RiskCheck):
             window_s: the window's length; it slides.
         """
 
-        limit: int | None = 300
-        window_s: float = 10.0
+        limit: Annotated[int, Meta(ge=0)] | None = 300
+        window_s: Annotated[float, Meta(gt=0, le=86400)] = 10.0
 
     config: Config
 

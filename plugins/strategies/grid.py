@@ -52,7 +52,7 @@ class Grid(Strategy):
             interval_ms: time from one look to the next.
         """
 
-        quotes: Annotated[int, Meta(ge=1)] = 5
+        quotes: Annotated[int, Meta(ge=1, le=1000)] = 5
         gap_ticks: Annotated[int, Meta(ge=1)] | None = None
         distance_ticks: Annotated[int, Meta(ge=0)] = 0
         skew_ticks: float = 1.0
