@@ -107,7 +107,7 @@ CASES = {
     ),
     "inside a table": (
         "[sim.prices]\nUSDT = 'x'\n",
-        "ida.toml:1: sim.prices = {'USDT': 'x'}: invalid decimal string at item [...]",
+        "ida.toml:2: sim.prices.USDT = 'x': invalid decimal string",
     ),
     "list wanted": (
         "run.symbols = 'BTCUSDT'\n",
