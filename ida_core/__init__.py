@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         Mark as Mark,
         MarketState as MarketState,
         Note as Note,
+        OrderRequest as OrderRequest,
         OrderStatus as OrderStatus,
         OrderUpdate as OrderUpdate,
         PlaceOrder as PlaceOrder,
@@ -113,8 +114,8 @@ _HOMES = {
     ),
     "events": (
         "AnyRequest", "BalanceUpdate", "Bar", "CancelAll", "CancelOrder", "Event", "Execution",
-        "FundingPayment", "Mark", "MarketState", "Note", "OrderStatus", "OrderUpdate", "PlaceOrder",
-        "Quote", "Refusal", "ReplaceOrder", "Request", "Signal", "Timer", "Trade", "VenueStatus",
+        "FundingPayment", "Mark", "MarketState", "Note", "OrderRequest", "OrderStatus", "OrderUpdate",
+        "PlaceOrder", "Quote", "Refusal", "ReplaceOrder", "Request", "Signal", "Timer", "Trade", "VenueStatus",
     ),
     "hooks": ("hookimpl",),
     "ledger": ("Ledger",),

@@ -140,7 +140,8 @@ class CancelAll(Request, frozen=True, tag="cancel_all"):
     pass
 
 
-AnyRequest = PlaceOrder | CancelOrder | ReplaceOrder | CancelAll
+OrderRequest = PlaceOrder | ReplaceOrder
+AnyRequest = OrderRequest | CancelOrder | CancelAll
 
 
 class OrderUpdate(Event, frozen=True):

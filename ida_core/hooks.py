@@ -20,7 +20,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def ida_venues() -> Sequence[Any]:
-    """Venue factories: classes with ``name``, ``mode``, ``Config`` and ``build(settings) -> Venue``."""
+    """Venue factories: classes with ``name``, ``mode``, ``Config`` and ``build(setup: VenueSetup) -> Venue``."""
 
 
 @hookspec

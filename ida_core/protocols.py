@@ -22,6 +22,7 @@ from ida_core.events import (
     FundingPayment,
     Mark,
     MarketState,
+    OrderRequest,
     OrderUpdate,
     Quote,
     Signal,
@@ -83,7 +84,7 @@ class Strategy(Plugin):
 class RiskCheck(Plugin):
     """Says no before a request is sent. Cancels are never asked about."""
 
-    def check(self, request: AnyRequest, state: RiskState) -> str | None:
+    def check(self, request: OrderRequest, state: RiskState) -> str | None:
         """Return None to let the request pass, or one sentence with the value and the limit."""
         raise NotImplementedError
 

@@ -15,7 +15,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
-from ida_core.events import AnyRequest, CancelAll, CancelOrder, PlaceOrder, Refusal, ReplaceOrder
+from ida_core.events import AnyRequest, CancelAll, CancelOrder, OrderRequest, PlaceOrder, Refusal, ReplaceOrder
 from ida_core.model import Instrument, InstrumentKind, Side
 from ida_core.order_table import OrderTable
 from ida_core.portfolio import Portfolio
@@ -23,7 +23,6 @@ from ida_core.protocols import RiskCheck
 
 DAY_NS = 86_400_000_000_000
 _ZERO = Decimal(0)
-Opening = PlaceOrder | ReplaceOrder
 
 
 class RiskState:
@@ -71,28 +70,28 @@ class RiskState:
 
     # --- what a request asks for ------------------------------------------------------------------
 
-    def side(self, request: Opening) -> Side:
+    def side(self, request: OrderRequest) -> Side:
         """The side; of a replacement, that of the order it replaces."""
         if isinstance(request, PlaceOrder):
             return request.side
         order = self.orders.get(request.order_id)
         return order.side if order is not None else Side.BUY
 
-    def price_ticks(self, request: Opening) -> float | None:
+    def price_ticks(self, request: OrderRequest) -> float | None:
         """The limit price, else the stop price, else the mid; None when there is none of them."""
         if request.price is not None:
             return request.price
         stop = request.stop_price if isinstance(request, PlaceOrder) else None
         return stop if stop is not None else self.mid(request.instrument)
 
-    def lots(self, request: Opening) -> int:
+    def lots(self, request: OrderRequest) -> int:
         """Lots the request may add; of an order by quote quantity what it buys at the mid, rounded
         up."""
         if request.quantity or isinstance(request, ReplaceOrder):
             return request.quantity
         return self._lots_for(request.instrument, request.quote_quantity or _ZERO)
 
-    def notional(self, request: Opening) -> Decimal | None:
+    def notional(self, request: OrderRequest) -> Decimal | None:
         """Value in quote units; None when there is no price to value it at."""
         if isinstance(request, PlaceOrder) and request.quote_quantity is not None:
             return request.quote_quantity
@@ -116,12 +115,10 @@ class RiskState:
         """How many orders may be live on it, pending and ``UNKNOWN`` ones counted."""
         return len(self.orders.open_view(None, instrument))
 
-    def closing(self, request: AnyRequest) -> bool:
+    def closing(self, request: OrderRequest) -> bool:
         """Whether the position cannot become larger or change sides by it, even if everything open
         fills. The venue sees to that for ``reduce_only`` on a perpetual; on spot the flag means
         nothing."""
-        if isinstance(request, CancelOrder | CancelAll):
-            return True
         perpetual = self.instruments[request.instrument].kind is not InstrumentKind.SPOT
         if isinstance(request, PlaceOrder) and request.reduce_only and perpetual:
             return True
@@ -194,7 +191,7 @@ class RiskGate:
                 self.halted = (check.name, sentence)
         return self.halted
 
-    def _hold(self, request: Opening) -> Refusal | None:
+    def _hold(self, request: OrderRequest) -> Refusal | None:
         stale = not self.state.trusted(request.instrument)
         if not (stale or self.halted) or self.state.closing(request):
             return None
@@ -204,7 +201,7 @@ class RiskGate:
         sentence = f"the book of {name} is not in step: nothing is opened on it"
         return self._refuse(request, "risk", "stale_market", sentence)
 
-    def _ask_all(self, request: Opening) -> Refusal | None:
+    def _ask_all(self, request: OrderRequest) -> Refusal | None:
         for check in self.checks:
             try:
                 sentence = check.check(request, self.state)
@@ -214,7 +211,7 @@ class RiskGate:
                 return self._refuse(request, check.name, check.name, sentence)
         return None
 
-    def _refuse(self, request: Opening, by: str, reason: str, detail: str) -> Refusal:
+    def _refuse(self, request: OrderRequest, by: str, reason: str, detail: str) -> Refusal:
         return Refusal(
             ts_local_ns=self.state.now_ns,
             instrument=request.instrument,

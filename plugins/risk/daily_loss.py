@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
-from ida_core import AnyRequest, RiskCheck, RiskState, plain
+from ida_core import OrderRequest, RiskCheck, RiskState, plain
 
 
 class DailyLoss(RiskCheck):
@@ -23,7 +23,7 @@ class DailyLoss(RiskCheck):
 
     config: Config
 
-    def check(self, request: AnyRequest, state: RiskState) -> str | None:
+    def check(self, request: OrderRequest, state: RiskState) -> str | None:
         sentence = self.halt(state)
         return None if sentence is None or state.closing(request) else sentence
 

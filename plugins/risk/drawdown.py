@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
-from ida_core import AnyRequest, RiskCheck, RiskState, plain
+from ida_core import OrderRequest, RiskCheck, RiskState, plain
 
 
 class Drawdown(RiskCheck):
@@ -26,7 +26,7 @@ class Drawdown(RiskCheck):
 
     config: Config
 
-    def check(self, request: AnyRequest, state: RiskState) -> str | None:
+    def check(self, request: OrderRequest, state: RiskState) -> str | None:
         sentence = self.halt(state)
         return None if sentence is None or state.closing(request) else sentence
 

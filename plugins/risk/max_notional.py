@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
-from ida_core import AnyRequest, CancelAll, CancelOrder, RiskCheck, RiskState, plain
+from ida_core import OrderRequest, RiskCheck, RiskState, plain
 
 
 class MaxNotional(RiskCheck):
@@ -23,9 +23,7 @@ class MaxNotional(RiskCheck):
 
     config: Config
 
-    def check(self, request: AnyRequest, state: RiskState) -> str | None:
-        if isinstance(request, CancelOrder | CancelAll):
-            return None
+    def check(self, request: OrderRequest, state: RiskState) -> str | None:
         instrument = state.instruments[request.instrument]
         limit = self.config.symbols.get(instrument.name, self.config.limit)
         if limit is None:

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from ida_core import AnyRequest, PlaceOrder, RiskCheck, RiskState
+from ida_core import OrderRequest, PlaceOrder, RiskCheck, RiskState
 
 
 class MaxOpenOrders(RiskCheck):
@@ -22,7 +22,7 @@ class MaxOpenOrders(RiskCheck):
 
     config: Config
 
-    def check(self, request: AnyRequest, state: RiskState) -> str | None:
+    def check(self, request: OrderRequest, state: RiskState) -> str | None:
         limit = self.config.limit
         if limit is None or not isinstance(request, PlaceOrder):
             return None

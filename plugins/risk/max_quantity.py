@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
-from ida_core import AnyRequest, CancelAll, CancelOrder, RiskCheck, RiskState, plain
+from ida_core import OrderRequest, RiskCheck, RiskState, plain
 
 
 class MaxQuantity(RiskCheck):
@@ -22,9 +22,7 @@ class MaxQuantity(RiskCheck):
 
     config: Config
 
-    def check(self, request: AnyRequest, state: RiskState) -> str | None:
-        if isinstance(request, CancelOrder | CancelAll):
-            return None
+    def check(self, request: OrderRequest, state: RiskState) -> str | None:
         instrument = state.instruments[request.instrument]
         limit = self.config.symbols.get(instrument.name, self.config.limit)
         quantity = instrument.quantity(state.lots(request))

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from ida_core import AnyRequest, CancelAll, CancelOrder, RiskCheck, RiskState
+from ida_core import OrderRequest, RiskCheck, RiskState
 
 
 class OrderRate(RiskCheck):
@@ -24,9 +24,9 @@ class OrderRate(RiskCheck):
 
     config: Config
 
-    def check(self, request: AnyRequest, state: RiskState) -> str | None:
+    def check(self, request: OrderRequest, state: RiskState) -> str | None:
         limit = self.config.limit
-        if limit is None or isinstance(request, CancelOrder | CancelAll):
+        if limit is None:
             return None
         count = state.recent_orders(round(self.config.window_s * 1e9))
         if count < limit:

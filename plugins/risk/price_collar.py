@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
-from ida_core import AnyRequest, CancelAll, CancelOrder, RiskCheck, RiskState, Side, plain
+from ida_core import OrderRequest, RiskCheck, RiskState, Side, plain
 
 
 class PriceCollar(RiskCheck):
@@ -24,11 +24,9 @@ class PriceCollar(RiskCheck):
 
     config: Config
 
-    def check(self, request: AnyRequest, state: RiskState) -> str | None:
+    def check(self, request: OrderRequest, state: RiskState) -> str | None:
         fraction = self.config.fraction
-        if fraction is None or isinstance(request, CancelOrder | CancelAll):
-            return None
-        if request.price is None:
+        if fraction is None or request.price is None:
             return None
         instrument = state.instruments[request.instrument]
         mid = state.mid(request.instrument)

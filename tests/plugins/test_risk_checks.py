@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from desk import Desk
 
-from ida_core.events import CancelAll, CancelOrder, Execution, ReplaceOrder
+from ida_core.events import Execution, ReplaceOrder
 from ida_core.model import OrderType, Side
 from ida_core.protocols import RiskCheck
 from ida_core.risk import RiskGate
@@ -44,13 +44,6 @@ def test_by_default_an_ordinary_order_passes(desk: Desk, kind: type[RiskCheck]) 
     gate = RiskGate([kind()], desk.state)
     assert gate.approve(desk.order(BUY, 10)) is None
     assert gate.halts() is None
-
-
-@pytest.mark.parametrize("kind", CHECKS, ids=lambda kind: kind.name)
-def test_nobody_minds_a_cancel(desk: Desk, kind: type[RiskCheck]) -> None:
-    check = kind()
-    assert check.check(CancelOrder(order_id="t-1", instrument=0), desk.state) is None
-    assert check.check(CancelAll(order_id="", instrument=0), desk.state) is None
 
 
 def test_max_quantity(desk: Desk) -> None:
