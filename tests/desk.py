@@ -3,35 +3,20 @@
 from decimal import Decimal
 from typing import Any
 
+from instruments import INVERSE, LINEAR
+
 from ida_core.events import Execution, OrderStatus, OrderUpdate, PlaceOrder
-from ida_core.model import Instrument, InstrumentKind, OrderType, Side
+from ida_core.model import Instrument, OrderType, Side
 from ida_core.order_table import OrderTable
 from ida_core.portfolio import Portfolio
 from ida_core.risk import RiskState
 
-LINEAR = Instrument(
-    symbol="BTCUSDT",
-    base="BTC",
-    quote="USDT",
-    tick_size=Decimal("0.1"),
-    lot_size=Decimal("0.001"),
-    kind=InstrumentKind.LINEAR,
-)
 SPOT = Instrument(
     symbol="ETHUSDT",
     base="ETH",
     quote="USDT",
     tick_size=Decimal("0.01"),
     lot_size=Decimal("0.0001"),
-)
-INVERSE = Instrument(
-    symbol="BTCUSD_PERP",
-    base="BTC",
-    quote="USD",
-    tick_size=Decimal("0.1"),
-    lot_size=Decimal(1),
-    kind=InstrumentKind.INVERSE,
-    multiplier=Decimal(100),
 )
 
 

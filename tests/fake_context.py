@@ -8,6 +8,10 @@ import random
 from collections.abc import Mapping
 from decimal import Decimal
 
+import instruments
+from instruments import INVERSE, SPOT
+from msgspec.structs import replace
+
 from ida_core.book import Book
 from ida_core.events import (
     AnyRequest,
@@ -20,37 +24,13 @@ from ida_core.events import (
     ReplaceOrder,
     Timer,
 )
-from ida_core.model import Filters, Instrument, InstrumentKind, OrderType, Side, TimeInForce
+from ida_core.model import Filters, Instrument, OrderType, Side, TimeInForce
 from ida_core.order import Order
 from ida_core.order_table import OrderTable
 from ida_core.portfolio import Portfolio, Position
 from ida_core.protocols import Strategy
 
-LINEAR = Instrument(
-    symbol="BTCUSDT",
-    base="BTC",
-    quote="USDT",
-    tick_size=Decimal("0.1"),
-    lot_size=Decimal("0.001"),
-    kind=InstrumentKind.LINEAR,
-    filters=Filters(min_notional=Decimal(100)),
-)
-SPOT = Instrument(
-    symbol="BTCUSDT",
-    base="BTC",
-    quote="USDT",
-    tick_size=Decimal("0.01"),
-    lot_size=Decimal("0.00001"),
-)
-INVERSE = Instrument(
-    symbol="BTCUSD_PERP",
-    base="BTC",
-    quote="USD",
-    tick_size=Decimal("0.1"),
-    lot_size=Decimal(1),
-    kind=InstrumentKind.INVERSE,
-    multiplier=Decimal(100),
-)
+LINEAR = replace(instruments.LINEAR, filters=Filters(min_notional=Decimal(100)))
 BY_KIND = {"spot": SPOT, "linear": LINEAR, "inverse": INVERSE}
 
 

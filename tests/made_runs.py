@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from instruments import SPOT
 from native_records import depth, snapshot, trade
 
 from ida_core import (
@@ -31,27 +32,6 @@ from ida_core.native import ffi, lib
 D = Decimal
 S = 1_000_000_000
 T0 = 1_700_000_000 * S
-
-SPOT = Instrument(symbol="BTCUSDT", base="BTC", quote="USDT", tick_size=D("0.01"), lot_size=D("0.00001"))
-LINEAR = Instrument(
-    symbol="ETHUSDT",
-    base="ETH",
-    quote="USDT",
-    tick_size=D("0.1"),
-    lot_size=D("0.001"),
-    market="usdm",
-    kind=InstrumentKind.LINEAR,
-)
-INVERSE = Instrument(
-    symbol="BTCUSD_PERP",
-    base="BTC",
-    quote="USD",
-    tick_size=D("0.1"),
-    lot_size=D(1),
-    market="coinm",
-    kind=InstrumentKind.INVERSE,
-    multiplier=D(100),
-)
 
 ASSUMPTIONS = {
     "latency": "request 12 ms, response 8 ms, constant",

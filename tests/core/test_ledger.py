@@ -2,41 +2,20 @@
 
 from decimal import Decimal
 
-from ida_core.events import Execution, FundingPayment, OrderStatus, OrderUpdate
+import instruments
+from instruments import INVERSE, SPOT
+
+from ida_core.events import FundingPayment, OrderUpdate
 from ida_core.ledger import ACCOUNTS, Ledger
-from ida_core.model import Instrument, InstrumentKind, Side
+from ida_core.model import Side
 
 D = Decimal
-SPOT = Instrument(
-    symbol="BTCUSDT", base="BTC", quote="USDT", tick_size=D("0.01"), lot_size=D("0.00001")
-)
-INVERSE = Instrument(
-    symbol="BTCUSD_PERP",
-    base="BTC",
-    quote="USD",
-    tick_size=D("0.1"),
-    lot_size=D(1),
-    market="coinm",
-    kind=InstrumentKind.INVERSE,
-    multiplier=D(100),
-)
 
 
 def fill(
     index: int, side: Side, quantity: str, price: str, fee: str = "0", fee_asset: str = ""
 ) -> OrderUpdate:
-    instrument = (SPOT, INVERSE)[index]
-    return OrderUpdate(
-        order_id="t-1",
-        instrument=index,
-        execution=Execution.TRADE,
-        status=OrderStatus.FILLED,
-        side=side,
-        price=instrument.ticks(D(price)),
-        quantity=instrument.lots(D(quantity)),
-        fee=D(fee),
-        fee_asset=fee_asset,
-    )
+    return instruments.fill((SPOT, INVERSE)[index], side, quantity, price, fee, fee_asset, index)
 
 
 def books() -> Ledger:

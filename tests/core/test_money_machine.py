@@ -9,40 +9,16 @@ from collections import defaultdict
 from decimal import Decimal
 from fractions import Fraction
 
+import instruments
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from ida_core.events import Execution, FundingPayment, OrderStatus, OrderUpdate
 from ida_core.ledger import Ledger
-from ida_core.model import Instrument, InstrumentKind, Side
+from ida_core.model import Side
 from ida_core.portfolio import Portfolio
 
-INSTRUMENTS = (
-    Instrument(
-        symbol="BTCUSDT",
-        base="BTC",
-        quote="USDT",
-        tick_size=Decimal("0.01"),
-        lot_size=Decimal("0.00001"),
-    ),
-    Instrument(
-        symbol="ETHUSDT",
-        base="ETH",
-        quote="USDT",
-        tick_size=Decimal("0.1"),
-        lot_size=Decimal("0.001"),
-        kind=InstrumentKind.LINEAR,
-    ),
-    Instrument(
-        symbol="BTCUSD_PERP",
-        base="BTC",
-        quote="USD",
-        tick_size=Decimal("0.1"),
-        lot_size=Decimal(1),
-        kind=InstrumentKind.INVERSE,
-        multiplier=Decimal(100),
-    ),
-)
+INSTRUMENTS = (instruments.SPOT, instruments.LINEAR_ETH, instruments.INVERSE)
 SPOT, LINEAR, INVERSE = range(3)
 RATES = {"BNB": Decimal(500), "BTC": Decimal(30000)}
 CLOSE = Fraction(1, 10**25)

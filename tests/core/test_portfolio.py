@@ -3,58 +3,14 @@
 from decimal import Decimal
 
 import pytest
+from instruments import INVERSE, LINEAR, SPOT, fill
 
-from ida_core.events import Execution, FundingPayment, OrderStatus, OrderUpdate
-from ida_core.model import Instrument, InstrumentKind, Side
+from ida_core.events import FundingPayment
+from ida_core.model import Instrument, Side
 from ida_core.portfolio import Portfolio, convert
 
 D = Decimal
-SPOT = Instrument(
-    symbol="BTCUSDT", base="BTC", quote="USDT", tick_size=D("0.01"), lot_size=D("0.00001")
-)
-LINEAR = Instrument(
-    symbol="BTCUSDT",
-    base="BTC",
-    quote="USDT",
-    tick_size=D("0.1"),
-    lot_size=D("0.001"),
-    market="usdm",
-    kind=InstrumentKind.LINEAR,
-    name="usdm:BTCUSDT",
-)
-INVERSE = Instrument(
-    symbol="BTCUSD_PERP",
-    base="BTC",
-    quote="USD",
-    tick_size=D("0.1"),
-    lot_size=D(1),
-    market="coinm",
-    kind=InstrumentKind.INVERSE,
-    multiplier=D(100),
-)
 BUY, SELL = Side.BUY, Side.SELL
-
-
-def fill(
-    instrument: Instrument,
-    side: Side,
-    quantity: str,
-    price: str,
-    fee: str = "0",
-    fee_asset: str = "",
-    index: int = 0,
-) -> OrderUpdate:
-    return OrderUpdate(
-        order_id="t-1",
-        instrument=index,
-        execution=Execution.TRADE,
-        status=OrderStatus.FILLED,
-        side=side,
-        price=instrument.ticks(D(price)),
-        quantity=instrument.lots(D(quantity)),
-        fee=D(fee),
-        fee_asset=fee_asset,
-    )
 
 
 def portfolio_of(instrument: Instrument, *fills: tuple[Side, str, str]) -> Portfolio:

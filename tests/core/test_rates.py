@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import msgspec
-from made_runs import INVERSE, LINEAR, SPOT
+from instruments import INVERSE, LINEAR_ETH as LINEAR, SPOT
 from native_records import apply, depth, snapshot
 
 from ida_core.book import Market

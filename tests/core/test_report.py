@@ -4,11 +4,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from instruments import INVERSE, LINEAR_ETH as LINEAR, SPOT
 from made_runs import (
     ASSUMPTIONS,
-    INVERSE,
-    LINEAR,
-    SPOT,
     T0,
     MadeRun,
     S,

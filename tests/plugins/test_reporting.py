@@ -9,7 +9,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from made_runs import LINEAR, SPOT, T0, MadeRun, S, Walk, walk_run
+from instruments import LINEAR_ETH as LINEAR, SPOT
+from made_runs import T0, MadeRun, S, Walk, walk_run
 
 from ida_core import Note, OutputError, Plugin, Reporter, ReportPanel, Side
 from ida_core.report import Report, load
