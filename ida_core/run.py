@@ -6,8 +6,10 @@ A run directory holds ``run.toml`` (the effective configuration), ``journal/``, 
 from __future__ import annotations
 
 import secrets
+import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -92,7 +94,7 @@ def build_parts(settings: Settings, plugins: Plugins, venue_config: Any = None) 
     """Build venue, strategies and risk checks; ``venue_config`` stands in for the venue's section in a re-run."""
     strategies, checks = build_plugins(settings, plugins)
     venue_class = plugins.lookup("venues", settings.run.exchange)
-    named = [name for name in settings.run.feed if name in plugins.feeds]
+    feeds = [_built(settings, plugins.feeds[name]) for name in settings.run.feed if name in plugins.feeds]
     prices = tuple(name for name in settings.run.feed if name not in plugins.feeds)
     config = venue_config or settings.section(settings.run.exchange, venue_class.Config)
     venue = venue_class.build(VenueSetup(
@@ -102,10 +104,10 @@ def build_parts(settings: Settings, plugins: Plugins, venue_config: Any = None) 
     ))
     try:
         _check_symbols([*strategies, *checks], [i.name for i in venue.instruments()])
-        return Parts(venue, strategies, checks, [_built(settings, plugins.feeds[name]) for name in named])
     except BaseException:
         venue.close()
         raise
+    return Parts(venue, strategies, checks, feeds)
 
 
 def _check_symbols(plugins: Iterable[Any], traded: Sequence[str]) -> None:
@@ -164,17 +166,11 @@ def execute(
     """Run to the end and write everything. What is wrong before the run begins leaves no run directory behind."""
     started = datetime.now(UTC)
     parts = build_parts(settings, plugins)
-    run_id = f"{started:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    run_dir = _make_run_dir(Path(settings.run.out), run_id, settings)
-    log = Log(run_dir / "log.jsonl", run_id, settings.run.log_level)
-    try:
-        stop, engine = _run_journaled(settings, parts, plugins, run_dir, log, started, progress)
-    except IdaError as error:
-        log.error("stopped", code=error.code, text=str(error))
-        raise
-    finally:
-        log.close()
-        parts.venue.close()
+    with closing(parts.venue):
+        run_id = f"{started:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        run_dir = _make_run_dir(Path(settings.run.out), run_id, settings)
+        with Log(run_dir / "log.jsonl", run_id, settings.run.log_level) as log:
+            stop, engine = _run_logged(settings, parts, plugins, run_dir, log, started, progress)
     if _wants_worst_cases(settings):
         _write_worst_cases(settings, plugins, parts, run_dir, engine)
     return _report(run_dir, plugins, settings, stop, engine)
@@ -187,34 +183,43 @@ def _make_run_dir(out: Path, run_id: str, settings: Settings) -> Path:
         (run_dir / "report").mkdir()
         (run_dir / "run.toml").write_text(to_toml(settings), encoding="utf-8")
     except OSError as error:
+        shutil.rmtree(run_dir, ignore_errors=True)
         raise OutputError(
             f"run directory {run_dir} cannot be made: {error.strerror}; name a folder that can be written: --out DIR",
             code="IDA-E7201") from error
     return run_dir
 
 
-def _run_journaled(
+def _run_logged(
     settings: Settings, parts: Parts, plugins: Plugins, run_dir: Path, log: Log, started: datetime,
     progress: Callable[[Progress], None] | None,
 ) -> tuple[Stop, Engine]:
-    run_id = run_dir.name
-    journal = JournalWriter(
-        run_dir / "journal", run_id, segment_bytes=settings.journal.segment_mib << 20, sync=settings.journal.sync)
     try:
-        parts.venue.attach(journal)
-        speed = None if settings.run.speed == "max" else float(settings.run.speed)
-        engine = build_engine(
-            settings, parts.venue, parts.strategies, parts.checks, log, journal, parts.feeds, speed)
-        journal.append(_start_note(settings, parts, plugins))
-        if progress is not None:
-            engine.on_progress = _teller(parts.venue, progress)
-        began = time.perf_counter()
-        stop = run_engine(engine)
-        elapsed_s = time.perf_counter() - began
-        journal.append(_end_note(engine, stop))
-        journal.append(_timing(engine, run_id, started, elapsed_s))
-    finally:
-        journal.close()
+        with JournalWriter(
+            run_dir / "journal", run_dir.name, segment_bytes=settings.journal.segment_mib << 20,
+            sync=settings.journal.sync,
+        ) as journal:
+            return _run_journaled(settings, parts, plugins, journal, log, started, progress)
+    except IdaError as error:
+        log.error("stopped", code=error.code, text=str(error))
+        raise
+
+
+def _run_journaled(
+    settings: Settings, parts: Parts, plugins: Plugins, journal: JournalWriter, log: Log, started: datetime,
+    progress: Callable[[Progress], None] | None,
+) -> tuple[Stop, Engine]:
+    parts.venue.attach(journal)
+    speed = None if settings.run.speed == "max" else float(settings.run.speed)
+    engine = build_engine(settings, parts.venue, parts.strategies, parts.checks, log, journal, parts.feeds, speed)
+    journal.append(_start_note(settings, parts, plugins))
+    if progress is not None:
+        engine.on_progress = _teller(parts.venue, progress)
+    began = time.perf_counter()
+    stop = run_engine(engine)
+    elapsed_s = time.perf_counter() - began
+    journal.append(_end_note(engine, stop))
+    journal.append(_timing(engine, journal.folder.parent.name, started, elapsed_s))
     return stop, engine
 
 
@@ -319,15 +324,12 @@ def _write_worst_cases(settings: Settings, plugins: Plugins, parts: Parts, run_d
     rows = [{"name": "as run", "what": "the headline", **_figures(headline)}]
     for case in cases():
         again = build_parts(settings, plugins, venue_config=case.config)
-        log = Log.silent()
-        try:
+        with closing(again.venue):
             engine = build_engine(
-                settings, again.venue, again.strategies, again.checks, log, None, again.feeds)
+                settings, again.venue, again.strategies, again.checks, Log.silent(), None, again.feeds)
             if run_engine(engine).reason.startswith(INTERRUPTED):
                 break  # figures of half a run stand beside nothing
             rows.append({"name": case.name, "what": case.what, **_figures(engine)})
-        finally:
-            again.venue.close()
     (run_dir / "report" / "worst_cases.json").write_bytes(msgspec.json.format(msgspec.json.encode(rows)))
 
 
