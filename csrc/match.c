@@ -274,6 +274,8 @@ ida_status ida_match_depth(ida_match *m, const ida_depth *depth, int64_t now)
     ida_status status = ida_book_apply(m->outside, depth);
     if (status != IDA_OK)
         return status;
+    if (ida_book_quantity(m->outside, IDA_BUY, 0) || ida_book_quantity(m->outside, IDA_SELL, 0))
+        return IDA_RANGE; /* whoever pays nothing gets lots without end */
     m->now = now;
     ida_recorded_follow(m->recorded, depth);
     for (int side = 0; side < 2; side++)

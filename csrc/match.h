@@ -104,7 +104,7 @@ size_t ida_match_cancel_all(ida_match *m, uint32_t account, int64_t now);
 ida_status ida_match_amend(ida_match *m, uint64_t order_id, int64_t quantity, int64_t now);
 /* The recording moves on. IDA_FULL before anything has happened if there is no room for reports; IDA_STATE in a
  * whole market. depth: a diff or snapshot judged fit to apply (applied to `outside` here). IDA_RANGE, IDA_FULL as
- * ida_book_apply. */
+ * ida_book_apply; IDA_RANGE also for a level at price 0. */
 ida_status ida_match_depth(ida_match *m, const ida_depth *depth, int64_t now);
 /* Off-book trades are passed over. IDA_BAD: price or quantity not above 0; nothing happened. */
 ida_status ida_match_trade(ida_match *m, const ida_trade *trade, int64_t now);

@@ -129,6 +129,8 @@ static void test_large_numbers(void)
     depth->levels[0].quantity = 1;
     EXPECT(ida_match_depth(m, depth, 0) == IDA_OK);
     EXPECT(ida_match_trade(m, &trade, 0) == IDA_OK);
+    depth->levels[1] = (ida_level){0, 1}; /* no price to divide by */
+    EXPECT(ida_match_depth(m, depth, 0) == IDA_RANGE);
     free(depth);
     ida_match_free(m);
     ida_book_free(book);
