@@ -246,6 +246,7 @@ class Engine:
                 self._sample -= 1
                 if self._sample <= 0:
                     self._timed_book_event(event)
+                    books, told = self._books, self._told
                 else:
                     for context, on_book, book in books[event].calls:
                         try:
@@ -265,6 +266,7 @@ class Engine:
                         books, told = self._books, self._told
             else:
                 handle(event)
+                books, told = self._books, self._told  # others, if a strategy failed in it
             if self.timers.next_ns < until_ns:
                 until_ns = self.timers.next_ns
             if self.stop_wanted is not None and is_over():

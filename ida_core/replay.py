@@ -156,6 +156,8 @@ class JournalVenue:
     def _settle_outputs(self) -> None:
         """What the engine made since the last event stands next in the journal, in the same order."""
         made = self.comparison.made
+        if self._head is None and not self._stop_told:
+            made.clear()  # the run was killed: of what came next the journal says nothing
         while made:
             if self.finished or not isinstance(self._head, _OUTPUTS):
                 raise Difference(

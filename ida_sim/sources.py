@@ -69,10 +69,20 @@ def open_recordings(setup: VenueSetup, offset_ms: Decimal | None) -> list[Source
     for name, paths in groups.items():
         recording = next(r for r in setup.recordings if r.name == name)
         feeds.extend(recording.open(paths, options))
+    _refuse_repeated(feeds)
     by_market: dict[str, list[Feed]] = {}
     for feed in feeds:
         by_market.setdefault("/".join(sorted({i.market for i in feed.meta.instruments})), []).append(feed)
     return [_source(group, offset_ms) for group in by_market.values()]
+
+
+def _refuse_repeated(feeds: Sequence[Feed]) -> None:
+    """A recording given twice would trade every lot twice."""
+    known: set[str] = set()
+    for source in (source for feed in feeds for source in feed.meta.sources):
+        if source.sha256 in known:
+            raise DataError(f"{source.name}: this recording is given twice, maybe under another name: give it once")
+        known.add(source.sha256)
 
 
 def _source(feeds: Sequence[Feed], offset_ms: Decimal | None) -> Source:

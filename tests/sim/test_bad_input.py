@@ -89,6 +89,13 @@ def test_garbage_line_stops_the_run_and_is_named(bench):
     assert bench.run_dirs == []
 
 
+def test_the_same_recording_twice(bench):
+    path = bench.tape.save(bench.folder)
+    twin = bench.folder / "twin.txt"
+    twin.write_bytes(path.read_bytes())
+    refused(bench.run("--feed", twin, feed=path), 7, "this recording is given twice")
+
+
 def test_garbage_line_can_be_passed_over(bench):
     bench.tape.lines.insert(5, "1723161600015000000 {this is no JSON")
     done = bench.run("--set", "data.on_damage=skip")

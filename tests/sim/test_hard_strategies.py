@@ -120,3 +120,28 @@ def test_the_orders_of_others_are_out_of_reach(play, tape):
     engine = play(tape.depth(99, [], []), [Owner(), thief]).engine
     assert thief.got == [False, None]
     assert engine.orders.get("t-1").quantity == 5
+
+
+@pytest.mark.parametrize("hook", ["on_order", "on_fill", "on_timer"])
+def test_who_failed_in_one_callback_is_not_called_in_another(play, tape, hook):
+    class Fails(Every):
+        name = "fails"
+
+        def on_start(self, ctx):
+            ctx.set_timer(0.02 if hook == "on_timer" else 9)
+
+        def on_book(self, ctx, book):
+            super().on_book(ctx, book)
+            ctx.place(Side.BUY, 1, 1001)
+            if self.calls > 30:
+                raise RuntimeError("called after its failure")
+
+    def fail(self, ctx, event):
+        raise ValueError(hook)
+
+    setattr(Fails, hook, fail)
+    fails, every = Fails(), Every()
+    engine = play(busy(tape), [fails, every]).engine
+    assert [f.plugin for f in engine.failures] == ["fails"]
+    assert every.calls == 99
+    assert fails.calls < 10

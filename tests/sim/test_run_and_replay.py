@@ -13,6 +13,7 @@ from ida_core.config import load
 from ida_core.journal import JournalReader
 from ida_core.plugins import load_plugins
 from ida_core.replay import replay
+from ida_core.report import load as load_report
 from ida_core.run import execute
 
 QUOTER = '''
@@ -68,9 +69,20 @@ class Reader(Strategy):
         ctx.place(Side.BUY, 1 + signal.data["number"], 900)
 
 
+class Dies(Quoter):
+    name = "dies"
+
+    class Config(Quoter.Config, frozen=True):
+        dies: bool = True
+
+    def on_order(self, ctx, update):
+        if self.config.dies and update.execution == "TRADE":
+            raise SystemExit(9)
+
+
 @hookimpl
 def ida_strategies():
-    return [Quoter, Watcher, Sleeper, Reader]
+    return [Dies, Quoter, Watcher, Sleeper, Reader]
 
 
 @hookimpl
@@ -135,6 +147,17 @@ def test_replay_names_the_first_difference_with_its_event(folder):
     assert '"quantity":100' in again.difference
     assert '"quantity":101' in again.difference
     assert again.difference.startswith("after ")
+
+
+def test_a_run_that_was_cut_off_replays_as_far_as_it_went(folder):
+    settings, plugins = settings_and_plugins(folder, strategy="dies")
+    with pytest.raises(SystemExit):
+        execute(settings, plugins)
+    [run_dir] = (folder / "runs").iterdir()
+    assert load_report(run_dir).is_complete is False
+    again = replay(run_dir, plugins, ["dies.dies=false"])
+    assert again.difference is None
+    assert again.requests > 5
 
 
 def test_ledger_balances_and_the_run_says_so(folder):
