@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 _SHOWN_FAULTS = 50
-_FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+_FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 
 
 @click.group("data", cls=IdaGroup)
 def data() -> None:
-    """Recorded market data: check it, convert it, list what is converted."""
+    """Check and convert recorded market data."""
 
 
 @data.command("check", examples=("ida data check btcusdt_1.gz btcusdt_2.gz",))
@@ -70,7 +70,7 @@ def import_(files: tuple[Path, ...], on_damage: str, as_json: bool) -> None:
 @data.command("ls", examples=("ida data ls --json",))
 def ls(as_json: bool) -> None:
     """List the converted recordings in the cache."""
-    from ida_core.feed_cache import cache_folder, cached_feeds
+    from ida_core.feed_cache import FOLDER_VARIABLE, cache_folder, cached_feeds
 
     cached = list(cached_feeds())
     if as_json:
@@ -79,6 +79,7 @@ def ls(as_json: bool) -> None:
     elif cached:
         header = ("recording", "instruments", "records", "MB", "file")
         click.echo(terminal.table(header, [_cached_row(entry) for entry in cached]))
+        click.echo(f"in {cache_folder()}; ${FOLDER_VARIABLE} names another folder, and files in it may be deleted")
     else:
         click.echo(f"nothing is converted yet in {cache_folder()}")
 

@@ -20,6 +20,7 @@ from ida_core.feed import (
     FeedSource,
     FeedWriter,
     Survey,
+    open_recording,
 )  # fmt: skip
 from ida_core.model import plain
 from ida_core.native import ffi, lib
@@ -36,12 +37,9 @@ class Recorded:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            with path.open("rb") as file:
-                self.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        with open_recording(path) as file:
+            self.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             self.bytes = path.stat().st_size
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read: {error.strerror}", code="IDA-E7011") from error
 
     def key(self, grids: Mapping[str, Grid] | None) -> str:
         """Of the cache: the content, the grid it is brought to, and the version of all this."""

@@ -12,7 +12,7 @@ from typing import IO, Any, NamedTuple
 
 from ida_binance.decoder import Decoder
 from ida_core.errors import DataError
-from ida_core.feed import FeedProblem
+from ida_core.feed import FeedProblem, open_recording
 from ida_core.native import ffi, lib
 
 PIECE_BYTES = 1 << 20
@@ -105,13 +105,10 @@ class LinePass:
             yield from self._take(rest + b"\n")
 
     def _pieces(self) -> Iterator[bytes]:
-        try:
-            with self.path.open("rb") as file:
-                packed = file.read(2) == _GZIP
-                file.seek(0)
-                yield from self._unpacked(file) if packed else _chunks(file)
-        except OSError as error:
-            raise DataError(f"{self.path}: cannot be read: {error.strerror}", code="IDA-E7011") from error
+        with open_recording(self.path) as file:
+            packed = file.read(2) == _GZIP
+            file.seek(0)
+            yield from self._unpacked(file) if packed else _chunks(file)
 
     def _unpacked(self, file: IO[bytes]) -> Iterator[bytes]:
         """The contents of all gzip members; where they end too early or are damaged, up to

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         FeedSource as FeedSource,
         FeedWriter as FeedWriter,
         clock_offset as clock_offset,
+        open_recording as open_recording,
     )
     from ida_core.hooks import hookimpl as hookimpl
     from ida_core.ledger import Ledger as Ledger
@@ -106,7 +107,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "book": ("Book", "Market"),
     "context": ("Context",),
-    "feed": ("Feed", "FeedInstrument", "FeedMeta", "FeedSource", "FeedWriter", "clock_offset"),
+    "feed": ("Feed", "FeedInstrument", "FeedMeta", "FeedSource", "FeedWriter", "clock_offset", "open_recording"),
     "errors": (
         "AuthError", "BookGap", "ConfigError", "DataError", "IdaError", "OffGrid",
         "OrderStateError", "OutcomeUnknown", "OutputError", "PluginError", "RateLimited",

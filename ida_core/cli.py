@@ -170,7 +170,7 @@ config_options = _options(
         "--feed", multiple=True, metavar="PATH|NAME", help="A recording, or a feed: synthetic."
     ),
     click.option("--symbol", multiple=True, metavar="SYMBOL", help="As the venue spells it."),
-    click.option("--strategy", multiple=True, metavar="NAME"),
+    click.option("--strategy", multiple=True, metavar="NAME", help="What trades; `ida plugins` lists them."),
     set_option,
     click.option("--risk", multiple=True, metavar="NAME", help="Instead of all shipped checks."),
     click.option("--report", multiple=True, metavar="NAME", help="Instead of all reports."),
@@ -205,9 +205,10 @@ def demo(as_json: bool, **given: Any) -> int:
 )
 @config_options
 def run(as_json: bool, **given: Any) -> int:
-    """Trade: on the simulated exchange unless --exchange says otherwise.
+    """Trade, simulated unless --exchange says otherwise.
 
-    CONFIG is a TOML file; options win over it, --set wins over options.
+    CONFIG is a TOML file; options win over it, --set wins over options. --feed, --symbol, --strategy,
+    --risk, --report and --set may be repeated.
     """
     from ida_core import commands
 
@@ -228,7 +229,7 @@ def plan(as_json: bool, **given: Any) -> int:
 )
 @plugin_options
 def plugins(as_json: bool, **given: Any) -> int:
-    """List loaded and skipped plugins: version, hooks, from where, and why."""
+    """List plugins: version, from where, why skipped."""
     from ida_core import commands
 
     return commands.plugins(given, as_json)
@@ -236,14 +237,17 @@ def plugins(as_json: bool, **given: Any) -> int:
 
 @cli.group(cls=IdaGroup)
 def new() -> None:
-    """Make an installable package of your own, whose tests pass."""
+    """Make an installable plugin of your own."""
 
 
 @new.command(examples=["ida new strategy trend", "ida new strategy trend --into ~/src"])
 @click.argument("name")
 @click.option("--into", type=_PATH, default=Path("."), metavar="DIR", help="Where to make it.")
 def strategy(name: str, into: Path, as_json: bool) -> int:
-    """Make the package NAME with a strategy, its settings, a README and a test."""
+    """Make a package with a strategy and its tests.
+
+    NAME becomes the package, the strategy and its section of the configuration.
+    """
     from ida_core import commands
 
     return commands.new("strategy", name, into, as_json)
@@ -257,7 +261,10 @@ def config() -> None:
 @config.command(examples=["ida config check ida.toml", "ida config check ida.toml --json"])
 @config_options
 def check(as_json: bool, **given: Any) -> int:
-    """Tell everything that is wrong, with file and line; exit 3 if anything is."""
+    """Tell all that is wrong, with file and line.
+
+    Exit code 3 if anything is.
+    """
     from ida_core import commands
 
     return commands.config_check(given, as_json)
@@ -275,7 +282,7 @@ def show(as_json: bool, **given: Any) -> int:
 @config.command(examples=["ida config schema > ida.schema.json"])
 @plugin_options
 def schema(as_json: bool, **given: Any) -> int:
-    """Print the JSON Schema of the configuration, plugins' sections included."""
+    """Print the JSON Schema, plugins' sections included."""
     from ida_core import commands
 
     return commands.config_schema(given)
@@ -287,17 +294,20 @@ def schema(as_json: bool, **given: Any) -> int:
 @click.option("--out", type=_PATH, metavar="DIR", help="Instead of RUN/report.")
 @plugin_options
 def report(run_dir: Path, as_json: bool, **given: Any) -> int:
-    """Make the reports of a finished run again, from its journal."""
+    """Make a run's reports again, from its journal.
+
+    RUN is a run directory; runs/LAST is the youngest in runs.
+    """
     from ida_core import commands
 
     return commands.report(run_dir, given, as_json)
 
 
-@cli.command(examples=["ida compare runs/A runs/B", "ida compare runs/A runs/B --json"])
+@cli.command(examples=["ida compare runs/A runs/LAST", "ida compare runs/A runs/LAST --json"])
 @click.argument("first", metavar="A", type=_PATH)
 @click.argument("second", metavar="B", type=_PATH)
 def compare(first: Path, second: Path, as_json: bool) -> int:
-    """Put the main figures of two runs side by side."""
+    """Put the figures of two runs side by side."""
     from ida_core import commands
 
     return commands.compare(first, second, as_json)
@@ -310,17 +320,23 @@ def compare(first: Path, second: Path, as_json: bool) -> int:
 @set_option
 @plugin_options
 def replay(run_dir: Path, as_json: bool, **given: Any) -> int:
-    """Feed a run's journal through the same plugins; the requests must be the same."""
+    """Run a journal again: are the requests the same?
+
+    The journal is fed through the same plugins; the first difference is told, exit code 7.
+    """
     from ida_core import commands
 
     return commands.replay(run_dir, given, as_json)
 
 
-@cli.command(examples=["ida why runs/LAST o17", "ida why runs/LAST o17 --json"])
+@cli.command(examples=["ida why runs/LAST ida-1", "ida why runs/LAST ida-1 --json"])
 @click.argument("run_dir", metavar="RUN", type=_PATH)
 @click.argument("order")
 def why(run_dir: Path, order: str, as_json: bool) -> int:
-    """Tell the story of one order: why it was placed, filled, refused or cancelled."""
+    """Tell the story of one order.
+
+    Why it was placed, filled, refused or cancelled. fills.csv and the HTML report have its id.
+    """
     from ida_core import commands
 
     return commands.why(run_dir, order, as_json)
@@ -328,7 +344,10 @@ def why(run_dir: Path, order: str, as_json: bool) -> int:
 
 @cli.command(examples=["ida bench", "ida bench --json"])
 def bench(as_json: bool) -> int:
-    """Measure this machine: how fast the core decodes, applies, matches and decides."""
+    """Measure how fast Ida is on this machine.
+
+    Decoding, applying to the book, matching and deciding.
+    """
     from ida_core import commands
 
     return commands.bench(as_json)
@@ -337,7 +356,10 @@ def bench(as_json: bool) -> int:
 @cli.command(examples=["ida explain IDA-E3001", "ida explain 3001", "ida explain"])
 @click.argument("code", required=False)
 def explain(code: str | None, as_json: bool) -> int:
-    """Tell what an error code means and what to do; without CODE, list them."""
+    """Tell what an error code means and what to do.
+
+    Without CODE, list them.
+    """
     from ida_core import commands
 
     return commands.explain(code, as_json)

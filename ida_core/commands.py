@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
 from decimal import Decimal
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,13 +17,14 @@ import msgspec
 from ida_core import terminal
 from ida_core.codes import CODES
 from ida_core.config import Loaded, Option, Settings, json_schema, leaves, load, tree
-from ida_core.errors import EXIT_DONE, DataError, UsageError
+from ida_core.errors import EXIT_DATA, EXIT_DONE, DataError, OutputError, UsageError
 from ida_core.model import plain
 from ida_core.plugins import KINDS, PluginInfo, Plugins, load_plugins
 from ida_core.toml import parse_value
 
 if TYPE_CHECKING:
     from ida_core.protocols import Venue
+    from ida_core.replay import ReplayOutcome
     from ida_core.report import Report
     from ida_core.run import Outcome
 
@@ -36,6 +38,8 @@ _KEYS = {
 }
 DEMO = {"feed": ("synthetic",), "strategy": ("market_maker",)}
 DEMO_S = 300.0
+LAST = "LAST"
+"""In place of a run's own name: the youngest in its folder."""
 #: What ``ida compare`` puts side by side: the sections of the run's document.
 _COMPARED = ("pnl", "performance", "fills", "orders", "risk", "assumptions")
 
@@ -181,19 +185,23 @@ def _shown_settings(part: Mapping[str, Any]) -> str:
 
 
 def replay(run_dir: Path, given: Given, as_json: bool) -> int:
-    _check_run(run_dir)
+    run_dir = _run_folder(run_dir)
     from ida_core.replay import replay as replay_run
 
     with redirect_stdout(sys.stderr):
         outcome = replay_run(run_dir, _plugins(given), given["sets"])
     if as_json:
-        fields = ("same", "requests", "difference")
+        fields = ("same", "requests", "difference", "complete")
         terminal.print_json({"schema": 1, "replay": {f: getattr(outcome, f) for f in fields}})
     elif outcome.same:
-        click.echo(f"same: {outcome.requests} requests, each as it was journaled")
+        click.echo(f"same: {outcome.requests} requests, each as it was journaled{_up_to(outcome)}")
     else:
         click.echo(f"different after {outcome.requests} equal requests:\n  {outcome.difference}")
     return outcome.exit_code
+
+
+def _up_to(outcome: ReplayOutcome) -> str:
+    return "" if outcome.complete else ", up to where the journal breaks off: the run did not end in order"
 
 
 # ---------------------------------------------------------------- looking at runs
@@ -202,11 +210,11 @@ def replay(run_dir: Path, given: Given, as_json: bool) -> int:
 def report(run_dir: Path, given: Given, as_json: bool) -> int:
     from ida_core.reporting import write_reports
 
+    run_dir = _run_folder(run_dir)
     found = _load_report(run_dir)
     plugins = _plugins(given)
     names = given["reports"] or load(run_dir / "run.toml", environment={}).settings.run.reports
-    folder = given["out"] or run_dir / "report"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = _made(given["out"] or run_dir / "report")
     names = [name for name in names if not (as_json and name == "console")]
     written = write_reports(found, plugins, names, folder)
     for text in written.failures:
@@ -216,18 +224,44 @@ def report(run_dir: Path, given: Given, as_json: bool) -> int:
     else:
         for path in written.files:
             click.echo(f"report: {path}")
-    return EXIT_DONE
+    return _exit_code(found)
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: no folder can be made there: {error.strerror}", code="IDA-E7230") from error
+    return folder
+
+
+def _exit_code(*reports: Report) -> int:
+    return EXIT_DATA if any(report.damage for report in reports) else EXIT_DONE
 
 
 def compare(first: Path, second: Path, as_json: bool) -> int:
-    rows = _side_by_side(_load_report(first).document(), _load_report(second).document())
+    first, second = _run_folder(first), _run_folder(second)
+    reports = _load_report(first), _load_report(second)
+    rows = _side_by_side(*(report.document() for report in reports))
     if as_json:
         figures = [{"figure": name, "a": a, "b": b} for name, a, b in rows]
         terminal.print_json({"schema": 1, "a": str(first), "b": str(second), "figures": figures})
     else:
-        marked = [(name, _rounded(a), _rounded(b), "" if a == b else "*") for name, a, b in rows]
-        click.echo(terminal.table(("figure", first.name, second.name, ""), marked))
-    return EXIT_DONE
+        _show_compared(first.name, second.name, rows)
+    return _exit_code(*reports)
+
+
+def _show_compared(one: str, two: str, rows: Sequence[tuple[str, object, object]]) -> None:
+    """Figures side by side, those that differ with a mark; assumptions are sentences, told where they differ."""
+    texts = [row for row in rows if row[0].startswith("assumptions.")]
+    figures = [row for row in rows if row not in texts]
+    marked = [("*" if a != b else "", name, _rounded(a), _rounded(b)) for name, a, b in figures]
+    click.echo(terminal.table(("", "figure", one, two), marked))
+    for name, a, b in texts:
+        if a != b:
+            click.echo(f"\n{name}\n{terminal.pairs([(one, _shown(a)), (two, _shown(b))])}")
+    if texts and all(a == b for _, a, b in texts):
+        click.echo("\nassumptions: the same")
 
 
 def _rounded(value: object) -> str:
@@ -252,15 +286,20 @@ def _figures(document: Mapping[str, Any]) -> dict[str, object]:
 
 
 def why(run_dir: Path, order: str, as_json: bool) -> int:
-    story = _load_report(run_dir).order_story(order)
+    run_dir = _run_folder(run_dir)
+    found = _load_report(run_dir)
+    story = found.order_story(order)
     if not story:
-        raise UsageError(f"{run_dir}: no order is called {order!r}", code="IDA-E2002")
+        names = [row.order.order_id for row in found.orders]
+        text = f"{run_dir}: no order is called {order!r}; " + (
+            f"its {len(names)} orders are {names[0]} to {names[-1]}" if names else "the run sent none")
+        raise UsageError(text, code="IDA-E2002")
     if as_json:
         steps = [{"ts_ns": ts_ns, "text": text} for ts_ns, text in story]
         terminal.print_json({"schema": 1, "order": order, "story": steps})
     else:
         click.echo(terminal.pairs([(_time(ts_ns), text) for ts_ns, text in story]))
-    return EXIT_DONE
+    return _exit_code(found)
 
 
 def _time(ts_ns: int) -> str:
@@ -271,16 +310,27 @@ def _time(ts_ns: int) -> str:
 
 
 def _load_report(run_dir: Path) -> Report:
-    _check_run(run_dir)
     from ida_core.report import load as load_report
 
-    return load_report(run_dir)
+    found = load_report(run_dir)
+    if found.damage:
+        terminal.warn(f"{found.damage}; what followed is not known")
+    elif not found.is_complete:
+        terminal.warn(f"{run_dir}: the run did not end in order; its journal breaks off")
+    return found
 
 
-def _check_run(run_dir: Path) -> None:
+def _run_folder(run_dir: Path) -> Path:
+    """The folder of a run; ``runs/LAST`` is the youngest in ``runs``."""
+    if run_dir.name == LAST and not run_dir.exists():
+        runs = [path.parent for path in run_dir.parent.glob("*/run.toml")]
+        if not runs:
+            raise DataError(f"{run_dir}: there is no run in {run_dir.parent}", code="IDA-E7001")
+        return max(runs, key=lambda path: (path / "run.toml").stat().st_mtime_ns)
     if not (run_dir / "journal").is_dir():
         what = "no such folder" if not run_dir.exists() else "not a run: it holds no journal"
         raise DataError(f"{run_dir}: {what}", code="IDA-E7001")
+    return run_dir
 
 
 # ---------------------------------------------------------------- plugins and configuration
@@ -335,8 +385,8 @@ def config_show(given: Given, as_json: bool) -> int:
         values = [{"key": key, "value": value, "from": origin} for key, value, origin in rows]
         terminal.print_json({"schema": 1, "settings": values})
     else:
-        shown = [(key, _shown(value), origin) for key, value, origin in rows]
-        click.echo(terminal.table(("key", "value", "from"), shown))
+        shown = [(key, origin, _shown(value)) for key, value, origin in rows]
+        click.echo(terminal.table(("key", "from", "value"), shown))
     return EXIT_DONE
 
 
@@ -370,7 +420,7 @@ def explain(word: str | None, as_json: bool) -> int:
     else:
         (page,) = pages
         click.echo(f"{page['code']}: {page['title']}\n\n{_wrapped(page['meaning'])}\n\n"
-                   f"What to do: {_wrapped(page['action'])}")
+                   f"{_wrapped('What to do: ' + page['action'])}")
     return EXIT_DONE
 
 
@@ -383,4 +433,4 @@ def _code(word: str) -> str:
 
 
 def _wrapped(text: str) -> str:
-    return click.wrap_text(text, width=88)
+    return click.wrap_text(text, width=min(88, get_terminal_size().columns))

@@ -14,6 +14,7 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -341,6 +342,24 @@ def _quantiles(ordered: Any, count: int) -> Iterable[int]:
     if not count:
         return ()
     return (int(ordered[i * (count - 1) // (QUANTILES - 1)]) for i in range(QUANTILES))
+
+
+@contextmanager
+def open_recording(path: Path) -> Iterator[BufferedReader]:
+    """Open the file of a recording for reading.
+
+    Raises:
+        DataError: it is not there, is no file, or cannot be read, also while it is open.
+    """
+    if path.exists() and not path.is_file():
+        raise DataError(
+            f"{path}: not a file; a recording is read more than once, so it cannot be a folder or a pipe",
+            code="IDA-E7011")
+    try:
+        with path.open("rb") as file:
+            yield file
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}", code="IDA-E7011") from error
 
 
 def clock_offset(feeds: Sequence[Feed | FeedMeta]) -> tuple[int, str]:

@@ -14,10 +14,12 @@ import msgspec
 from ida_core.errors import DataError, OutputError
 from ida_core.feed import Feed, FeedMeta, FeedWriter, read_meta
 
+FOLDER_VARIABLE = "IDA_CACHE_DIR"
+
 
 def cache_folder() -> Path:
     """The folder of converted recordings; it need not exist."""
-    if named := os.environ.get("IDA_CACHE_DIR"):
+    if named := os.environ.get(FOLDER_VARIABLE):
         return Path(named) / "feeds"
     if named := os.environ.get("XDG_CACHE_HOME"):
         return Path(named) / "ida" / "feeds"

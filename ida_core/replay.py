@@ -43,11 +43,15 @@ _HAPPENING_WORDS = 120
 
 
 class ReplayOutcome(msgspec.Struct, frozen=True):
-    """``difference``: the first request that is not the same, with the event before it; None if all are."""
+    """``difference``: the first request that is not the same, with the event before it; None if all are.
+
+    ``complete``: the journal has its end; that of a run that was killed breaks off, and is compared up to there.
+    """
 
     same: bool
     requests: int
     difference: str | None
+    complete: bool
     exit_code: int
 
 
@@ -131,6 +135,11 @@ class JournalVenue:
         return self._events
 
     @property
+    def broke_off(self) -> bool:
+        """The replay is past the last record of a journal that has no end note."""
+        return self._head is None
+
+    @property
     def finished(self) -> bool:
         return self._head is None or (isinstance(self._head, Note) and self._head.what == "end")
 
@@ -156,8 +165,8 @@ class JournalVenue:
     def _settle_outputs(self) -> None:
         """What the engine made since the last event stands next in the journal, in the same order."""
         made = self.comparison.made
-        if self._head is None and not self._stop_told:
-            made.clear()  # the run was killed: of what came next the journal says nothing
+        if self.broke_off:
+            made.clear()  # what the run did then is not known
         while made:
             if self.finished or not isinstance(self._head, _OUTPUTS):
                 raise Difference(
@@ -263,7 +272,8 @@ def replay(run_dir: Path, plugins: Plugins, sets: Sequence[str] = ()) -> ReplayO
     finally:
         venue.close()
     same = difference is None
-    return ReplayOutcome(same, venue.comparison.requests, difference, EXIT_DONE if same else EXIT_DATA)
+    complete = not venue.broke_off
+    return ReplayOutcome(same, venue.comparison.requests, difference, complete, EXIT_DONE if same else EXIT_DATA)
 
 
 def _compare(engine: Engine, venue: JournalVenue) -> str | None:

@@ -75,6 +75,11 @@ class Report:
         """The run ended in order: its journal has an end note."""
         return self._bounds.end is not None
 
+    @property
+    def damage(self) -> str | None:
+        """A sentence that says where the journal is damaged, and so was cut; None if it is sound."""
+        return self._fold.damage
+
     @cached_property
     def drawdowns(self) -> Sequence[Decimal]:
         """For each sample, how far the net result lies below its highest value so far."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from string import Template
 
 from ida_core import __version__
-from ida_core.errors import UsageError
+from ida_core.errors import OutputError, UsageError
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _LONGEST_NAME = 40
@@ -171,6 +171,7 @@ def make_package(kind: str, name: str, into: Path, taken: Container[str] = ()) -
         The package's folder, and its files relative to it.
     Raises:
         UsageError: the name is no good, or the folder is there already; nothing was written.
+        OutputError: the folder cannot be made or written.
     """
     _check_name(name, taken)
     folder = into / name
@@ -180,10 +181,17 @@ def make_package(kind: str, name: str, into: Path, taken: Container[str] = ()) -
     files = []
     for path_template, text_template in _TEMPLATES[kind].items():
         path = Path(Template(path_template).substitute(words))
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(Template(text_template).substitute(words), encoding="utf-8")
+        _write(folder / path, Template(text_template).substitute(words))
         files.append(path)
     return folder, files
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}", code="IDA-E7200") from error
 
 
 def _words(name: str) -> dict[str, str]:

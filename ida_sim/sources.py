@@ -21,6 +21,7 @@ from ida_core import (
     Instrument,
     VenueSetup,
     clock_offset,
+    open_recording,
     suggestion,
 )
 
@@ -103,22 +104,16 @@ def _recording_of(setup: VenueSetup, path: Path) -> tuple[str, Any]:
 
 def read_head(path: Path, length: int = 4096) -> bytes:
     """The first bytes of a file, decompressed."""
-    if path.exists() and not path.is_file():
-        raise DataError(
-            f"{path}: not a file; a recording is read more than once, so it cannot be a folder or a pipe",
-            code="IDA-E7011")
-    try:
-        with path.open("rb") as file:
-            head = file.read(length)
-            if head[:2] != b"\x1f\x8b":
-                return head
-            file.seek(0)
+    with open_recording(path) as file:
+        head = file.read(length)
+        if head[:2] != b"\x1f\x8b":
+            return head
+        file.seek(0)
+        try:
             with gzip.open(file) as text:
                 return text.read(length)
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        return b""
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}", code="IDA-E7011") from error
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            return b""
 
 
 def listed_instruments(sources: Sequence[Source], setup: VenueSetup) -> list[Listed]:

@@ -299,7 +299,7 @@ def test_files_that_hold_nothing(tmp_path: Path) -> None:
             opened(write(tmp_path / "a", content))
     with pytest.raises(DataError, match="nowhere: cannot be read: No such file"):
         opened(tmp_path / "nowhere")
-    with pytest.raises(DataError, match="cannot be read: Is a directory"):
+    with pytest.raises(DataError, match="not a file"):
         opened(tmp_path)
 
 

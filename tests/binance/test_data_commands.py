@@ -73,5 +73,5 @@ def test_import_of_damage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_a_file_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert ida("check", tmp_path / "nowhere") == 2
-    assert "nowhere" in capsys.readouterr().err
+    assert ida("check", tmp_path / "nowhere") == 7
+    assert "nowhere: cannot be read: No such file" in capsys.readouterr().err

@@ -103,7 +103,7 @@ def test_compare_puts_figures_side_by_side(made: Made) -> None:
     assert figures["pnl.net"] == (net, net)
     shown = _ida("compare", made.folder, made.folder).stdout
     assert "pnl.net" in shown
-    assert re.search(r"^risk.halts +none +none$", shown, re.MULTILINE)
+    assert re.search(r"^ +risk.halts +none +none$", shown, re.MULTILINE)
     assert not re.search(r"\d\.\d{9,}", shown)
 
 

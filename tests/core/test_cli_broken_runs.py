@@ -1,0 +1,83 @@
+"""What looks at a run says so where the run is damaged, was killed, or cannot be written to."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ida_core.cli import cli
+
+RUN = ("run", "--feed", "synthetic", "--strategy", "grid", "--report", "json", "--json")
+
+
+def _ida(*words: object) -> Result:
+    return CliRunner().invoke(cli, [str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs")
+    assert _ida(*RUN, "--duration", 5, "--out", out).exit_code == 0
+    return out
+
+
+@pytest.fixture
+def copy(runs: Path, tmp_path: Path) -> Path:
+    (run,) = runs.iterdir()
+    return Path(shutil.copytree(run, tmp_path / "run"))
+
+
+def test_last_is_the_youngest_run(runs: Path, copy: Path) -> None:
+    os.utime(copy / "run.toml")
+    shown = _ida("compare", runs / "LAST", copy.parent / "LAST")
+    assert shown.exit_code == 0
+    assert [name in shown.stdout for name in (next(runs.iterdir()).name, copy.name)] == [True, True]
+    assert _ida("report", copy / "LAST").exit_code == 7
+
+
+def test_an_unknown_order_is_answered_with_those_there_are(runs: Path) -> None:
+    result = _ida("why", runs / "LAST", "o17")
+    assert result.exit_code == 2
+    assert "no order is called 'o17'; its " in result.stderr
+    assert " to ida-" in result.stderr
+
+
+def test_a_damaged_journal_is_told_and_is_exit_code_7(copy: Path) -> None:
+    (segment,) = (copy / "journal").iterdir()
+    data = bytearray(segment.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    segment.write_bytes(data)
+    for words in (["report", copy, "--report", "json"], ["compare", copy, copy], ["why", copy, "ida-1"]):
+        result = _ida(*words, "--json")
+        assert (result.exit_code, "damaged in segment 0 at byte" in result.stderr) == (7, True)
+        assert json.loads(result.stdout)["schema"] == 1
+
+
+def test_the_run_of_a_killed_process_replays_up_to_where_it_breaks_off(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "ida_core", *RUN, "--speed", "10", "--out", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        until = time.monotonic() + 30
+        while time.monotonic() < until and not any('"order"' in p.read_text() for p in tmp_path.glob("*/log.jsonl")):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+    told = json.loads(_ida("replay", tmp_path / "LAST", "--json").stdout)["replay"]
+    assert (told["same"], told["complete"], told["difference"]) == (True, False, None)
+    assert told["requests"] > 0
+    assert "up to where the journal breaks off" in _ida("replay", tmp_path / "LAST").stdout
+    assert "did not end in order" in _ida("report", tmp_path / "LAST").stderr
+
+
+@pytest.mark.parametrize("below", ["file", "file/deeper"])
+def test_a_folder_that_cannot_be_made_is_no_bug(runs: Path, tmp_path: Path, below: str) -> None:
+    (tmp_path / "file").touch()
+    result = _ida("report", runs / "LAST", "--out", tmp_path / below)
+    assert (result.exit_code, "no folder can be made there" in result.stderr) == (7, True)
+    result = _ida("new", "strategy", "mine", "--into", tmp_path / below)
+    assert (result.exit_code, "cannot be written" in result.stderr) == (7, True)
