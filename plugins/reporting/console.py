@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Any, TextIO
 
 from rich.console import Console, Group, RenderableType
@@ -35,7 +36,7 @@ class ConsoleReport(Reporter):
 
 def print_report(document: Mapping[str, Any], file: TextIO, width: int | None = None) -> None:
     """Print a report's document. Colours only on a terminal, and not with ``NO_COLOR``."""
-    console = Console(file=file, width=width or _width(file), highlight=False)
+    console = _Console(file=file, width=width or _width(file), highlight=False)
     console.print(_title(document))
     for warning in document["warnings"]:
         console.print(Text(f"! {warning}", style="yellow"))
@@ -43,9 +44,16 @@ def print_report(document: Mapping[str, Any], file: TextIO, width: int | None = 
     console.print(_assumptions(document))
 
 
+class _Console(Console):
+    """Leaves a reader that went away to who called: rich itself would exit with 1."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def _width(file: TextIO) -> int | None:
-    """Lines of a log or a pipe are as wide as they are on a usual terminal."""
-    return None if file.isatty() else 100
+    """Lines of a log or a pipe are as wide as on a usual terminal, or as ``COLUMNS`` says."""
+    return None if file.isatty() else get_terminal_size((100, 24)).columns
 
 
 def _title(document: Mapping[str, Any]) -> Text:

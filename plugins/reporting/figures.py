@@ -67,9 +67,11 @@ def ratio(value: float | None, decimals: int = 2) -> str:
 
 def percent(value: float | None, decimals: int = 1) -> str:
     """
-    >>> percent(0.273), percent(0.000123, 3)
-    ('27.3 %', '0.012 %')
+    >>> percent(0.273), percent(0.000123, 3), percent(0.0000026, 3)
+    ('27.3 %', '0.012 %', '< 0.001 %')
     """
+    if value is not None and 0 < value * 100 < 0.5 * 10**-decimals:
+        return f"< {10**-decimals:.{decimals}f} %"
     return NONE if value is None else ratio(value * 100, decimals) + " %"
 
 

@@ -367,13 +367,14 @@ def _plugins(document: Mapping[str, Any]) -> Markup:
     rows = [
         ["strategy", p["name"], p.get("version", ""), _settings(p.get("config") or {})] for p in plugins["strategies"]
     ]
-    rows += [["risk check", name, "", ""] for name in plugins["risk"]]
+    if plugins["risk"]:
+        rows.append(["risk checks", ", ".join(plugins["risk"]), "", ""])
     rows += [["feed", Path(f["name"]).name, "", tag("code", f"sha256 {f['sha256']}")] for f in plugins["feeds"]]
     return card("What ran", table(["", "Name", "Version", "Settings"], rows))
 
 
 def _settings(config: Mapping[str, Any]) -> Markup:
-    return tag("code", ", ".join(f"{key} = {value}" for key, value in config.items()))
+    return tag("code", ", ".join(f"{key} = {'not set' if value is None else value}" for key, value in config.items()))
 
 
 def _panel(panel: ReportPanel, report: Report) -> Markup:

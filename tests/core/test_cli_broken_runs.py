@@ -1,4 +1,4 @@
-"""What looks at a run says so where the run is damaged, was killed, or cannot be written to."""
+"""What looks at a run says so where the run is damaged, was killed, or cannot be written or read to its end."""
 
 import json
 import os
@@ -81,3 +81,8 @@ def test_a_folder_that_cannot_be_made_is_no_bug(runs: Path, tmp_path: Path, belo
     assert (result.exit_code, "no folder can be made there" in result.stderr) == (7, True)
     result = _ida("new", "strategy", "mine", "--into", tmp_path / below)
     assert (result.exit_code, "cannot be written" in result.stderr) == (7, True)
+
+def test_a_reader_that_went_away_is_no_failure(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m ida_core demo --duration 5 --out {tmp_path} | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("0\n", "SIM: market_maker on sim\n")
