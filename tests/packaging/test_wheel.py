@@ -131,8 +131,6 @@ def test_the_installed_ida_runs(installed: Path, tmp_path: Path) -> None:
 
 
 def test_the_installed_ida_trades(installed: Path, tmp_path: Path) -> None:
-    if not (ROOT / "ida_core" / "run.py").exists():
-        pytest.skip("this version has no `ida run` yet")
     command = [installed / "ida", "demo", "--json", "--duration", "20", "--out", tmp_path / "runs"]
     done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
