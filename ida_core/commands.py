@@ -19,7 +19,7 @@ from ida_core.codes import CODES
 from ida_core.config import Loaded, Option, Settings, json_schema, leaves, load, tree
 from ida_core.errors import EXIT_DATA, EXIT_DONE, DataError, OutputError, UsageError
 from ida_core.model import plain
-from ida_core.plugins import KINDS, PluginInfo, Plugins, load_plugins
+from ida_core.plugins import KINDS, LEFT_OUT, PluginInfo, Plugins, load_plugins
 from ida_core.toml import parse_value
 
 if TYPE_CHECKING:
@@ -48,6 +48,15 @@ def _plugins(given: Given) -> Plugins:
     return load_plugins(given.get("plugins_dir", ()), given.get("no_plugin", ()))
 
 
+def _plugins_told(given: Given) -> Plugins:
+    """The plugins of a run; one that could not be loaded, and will not be missed, is told."""
+    found = _plugins(given)
+    for skipped in found.skipped:
+        if skipped.why != LEFT_OUT:
+            terminal.warn(f"plugin {skipped.name} was skipped: {skipped.why}")
+    return found
+
+
 def _settings(given: Given, plugins: Plugins) -> Loaded:
     options = [
         Option(key, _typed(name, given[name]), f"--{name}")
@@ -65,7 +74,7 @@ def _typed(name: str, value: Any) -> Any:
 
 
 def run(given: Given, as_json: bool) -> int:
-    plugins = _plugins(given)
+    plugins = _plugins_told(given)
     return _execute(_settings(given, plugins).settings, plugins, as_json)
 
 
@@ -103,7 +112,7 @@ def _show_run(outcome: Outcome, plugins: Plugins, on_terminal: bool) -> None:
 
 
 def plan(given: Given, as_json: bool) -> int:
-    plugins = _plugins(given)
+    plugins = _plugins_told(given)
     document = _planned(_settings(given, plugins).settings, plugins)
     if as_json:
         terminal.print_json({"schema": 1, "plan": document})

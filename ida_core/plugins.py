@@ -127,6 +127,9 @@ class Plugins:
         return next((i for i in self.loaded if name in i.provides.get(kind, ())), None)
 
 
+LEFT_OUT = "left out by --no-plugin"
+
+
 def load_plugins(
     folders: Iterable[Path | str] = (),
     no_plugin: Collection[str] = (),
@@ -169,11 +172,13 @@ class _Loader:
         named = self.left_out & {candidate.name, candidate.distribution}
         if named:
             self.used |= named
-            self._skip(candidate, "left out by --no-plugin")
+            self._skip(candidate, LEFT_OUT)
             return
         try:
             module = _import(candidate)
-            self.problems += _misspelt(candidate, module)
+            if problems := _misspelt(candidate, module):
+                self.problems += problems
+                return
             provided = self._ask(candidate, module)
         except _SkipError as reason:
             self._skip(candidate, str(reason))

@@ -86,3 +86,10 @@ def test_a_reader_that_went_away_is_no_failure(tmp_path: Path) -> None:
     command = f"{sys.executable} -m ida_core demo --duration 5 --out {tmp_path} | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout, done.stderr) == ("0\n", "SIM: market_maker on sim\n")
+
+
+def test_a_plugin_that_is_skipped_is_told_by_run_and_plan(tmp_path: Path) -> None:
+    (tmp_path / "torn.py").write_text("import nosuch\n")
+    for words in (("plan", *RUN[1:5]), (*RUN, "--duration", 1, "--out", tmp_path / "runs")):
+        result = _ida(*words, "--plugins-dir", tmp_path)
+        assert (result.exit_code, "warning: plugin torn was skipped: " in result.stderr) == (0, True)

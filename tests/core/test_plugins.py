@@ -110,6 +110,10 @@ WRONG = {
         {"a": "def ida_stratgies():\n    return []\n"},
         "a.py:1: no hook is called 'ida_stratgies'; did you mean 'ida_strategies'?",
     ),
+    "misspelt hook with its mark": (
+        {"a": "import ida_core\n\n@ida_core.hookimpl\ndef ida_strategy():\n    return []\n"},
+        "a.py:3: no hook is called 'ida_strategy'; did you mean 'ida_strategies'?",
+    ),
     "unmarked hook": (
         {"a": "\ndef ida_strategies():\n    return []\n"},
         "a.py:2: ida_strategies is not marked with @ida_core.hookimpl",
