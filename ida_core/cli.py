@@ -62,6 +62,11 @@ class IdaGroup(click.Group):
     command_class = IdaCommand
     group_class: type[click.Group] | type[type] | None = type
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not (args or self.invoke_without_command):
+            ctx.fail(f"a command is missing: {' or '.join(self.list_commands(ctx))}")
+        return super().parse_args(ctx, args)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:

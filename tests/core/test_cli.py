@@ -110,6 +110,7 @@ def test_each_command_has_help_examples_and_json(path: tuple[str, ...]) -> None:
         (["conf", "sch"], 0),
         (["c", "check"], 2),
         (["zzz"], 2),
+        (["config"], 2),
         (["explain", "--nosuch"], 2),
         (["compare", "a"], 2),
         (["explain", "9999"], 2),
@@ -228,3 +229,7 @@ def test_config_check_tells_all_problems_and_exits_3(tmp_path: Path) -> None:
 
 def test_help_of_ida_names_contributed_commands(plugin: Path) -> None:
     assert "fail-data" in _ida("--help", IDA_PLUGINS=str(plugin)).stdout
+
+
+def test_a_group_alone_names_its_commands() -> None:
+    assert "a command is missing: check or schema or show\nhint: ida config --help\n" in _ida("config").stderr
