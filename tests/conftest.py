@@ -21,3 +21,9 @@ def recordings() -> Path:
     if folder is None or not folder.is_dir():
         pytest.skip("no recordings: set IDA_DATA to a folder of them")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Recordings that tests convert go into no user's cache."""
+    os.environ["IDA_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
