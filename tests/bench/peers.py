@@ -1,0 +1,103 @@
+"""The peers that Ida is compared with: each in an environment of its own under ``build/peers``, made once.
+
+    python tests/bench/peers.py [NAME ...]
+
+makes the environments (all, if none is named) and says where they are.
+"""
+
+import functools
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+HERE = Path(__file__).resolve().parent
+FOLDER = HERE.parents[1] / "build" / "peers"
+#: Exchange and recorder clocks were about a minute apart: the converter takes that off and has to be told how long the
+#: fastest message travelled.
+BASE_LATENCY_NS = 1_000_000
+
+
+class PeerMissing(Exception):
+    """A peer cannot be installed here; the text says which and why."""
+
+
+class Peer(NamedTuple):
+    """What pip is asked for, exactly, and the lowest Python that it accepts."""
+
+    requirement: str
+    python: tuple[int, int] = (3, 11)
+
+
+PEERS = {
+    "hftbacktest": Peer("hftbacktest==2.4.4"),
+}
+
+
+def python_of(name: str) -> Path:
+    """The interpreter of the peer's environment, which is made if it is not there or has another version.
+
+    Raises:
+        PeerMissing: no fitting Python here, or pip cannot install it.
+    """
+    peer, folder = PEERS[name], FOLDER / name
+    python, stamp = folder / "bin" / "python", folder / "installed.txt"
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == peer.requirement:
+        return python
+    print(f"installing {peer.requirement} into {folder}", file=sys.stderr, flush=True)
+    run([interpreter(peer), "-m", "venv", "--clear", folder], f"{folder} cannot be made")
+    run([python, "-m", "pip", "install", "--quiet", peer.requirement], f"{peer.requirement} cannot be installed")
+    stamp.write_text(peer.requirement, encoding="utf-8")
+    return python
+
+
+def interpreter(peer: Peer) -> str:
+    """The Python that runs this, or the oldest one here that is new enough for the peer."""
+    if sys.version_info >= peer.python:
+        return sys.executable
+    names = (f"python3.{minor}" for minor in range(peer.python[1], peer.python[1] + 5))
+    if found := next(filter(None, map(shutil.which, names)), None):
+        return found
+    raise PeerMissing(f"{peer.requirement} needs Python {peer.python[0]}.{peer.python[1]}, which is not here")
+
+
+def run(words: list[str | Path], otherwise: str) -> str:
+    """Run a program to its end and give back what it said; a failure is told with its last line."""
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or ["it said nothing"]
+        raise PeerMissing(f"{otherwise}: {said[-1]}")
+    return done.stdout
+
+
+@functools.cache
+def hftbacktest_data(recording: Path, base_latency_ns: int = BASE_LATENCY_NS) -> Path:
+    """The recording as hftbacktest's own converter makes it: an npz file, made once.
+
+    Args:
+        recording: a gzipped recording of USDⓈ-M futures.
+        base_latency_ns: what the converter adds to each latency after it took the recorder's clock error off.
+    """
+    name = f"{recording.stem}-{recording.stat().st_size}-{base_latency_ns}.npz"
+    made, script = FOLDER / "data" / "hftbacktest" / name, HERE / "hftbacktest_convert.py"
+    if not made.is_file():
+        made.parent.mkdir(parents=True, exist_ok=True)
+        words = [python_of("hftbacktest"), script, recording, made, str(base_latency_ns)]
+        run(words, f"hftbacktest cannot convert {recording}")
+    return made
+
+
+def main(names: list[str]) -> int:
+    failed = 0
+    for name in names or PEERS:
+        try:
+            print(f"{name}: {python_of(name)}")
+        except PeerMissing as problem:
+            print(f"{name}: {problem}", file=sys.stderr)
+            failed = 1
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
