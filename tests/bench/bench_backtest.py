@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from measure import capture, rounds, tell
+from measure import capture, rounds, seconds, tell
 
 from ida_core.book import Book
 from ida_core.config import RunSettings, Settings
@@ -101,9 +101,7 @@ def timed_run(
     with tempfile.TemporaryDirectory() as folder:
         journal = JournalWriter(Path(folder) / "journal", "bench") if journaled else None
         engine = build(plugins, recording, strategy, checks, journal)
-        began = time.perf_counter()
-        run_engine(engine)
-        took = time.perf_counter() - began
+        took = seconds(partial(run_engine, engine))
         if journal is not None:
             journal.close()
         engine.venue.close()

@@ -8,7 +8,6 @@ reading the top and for the hash of the book.
 """
 
 import sys
-import time
 import timeit
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -18,7 +17,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from measure import capture, rounds, tell
+from measure import capture, clock, rounds, tell
 from native_records import depth, read_capture
 
 from ida_core.book import Book, Market
@@ -39,10 +38,10 @@ def seconds_of(make: Callable[[], Any], take: Callable[[Any, Any], Any], message
     """What ``take(object, message)`` needs for all messages."""
     target = make()
     pointer = target.pointer
-    start = time.perf_counter()
+    start = clock()
     for message in messages:
         take(pointer, message)
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def bench(path: Path, chain: int, price_decimals: int, quantity_decimals: int) -> Market:
@@ -67,9 +66,9 @@ def bench_reading(name: str, market: Market, price_decimals: int, quantity_decim
     book, runs = market.book, 200_000
     tick, lot = Decimal(1).scaleb(-price_decimals), Decimal(1).scaleb(-quantity_decimals)
     instrument = Instrument(symbol="X", base="B", quote="Q", tick_size=tick, lot_size=lot)
-    tops = timeit.repeat(lambda: (book.bid, book.ask), number=runs, repeat=5)
+    tops = timeit.repeat(lambda: (book.bid, book.ask), number=runs, repeat=5, timer=clock)
     tell(f"{name}: best bid and ask read in Python", "ns", [took / runs * 1e9 for took in tops])
-    hashes = timeit.repeat(lambda: book.sha256(instrument), number=1, repeat=7)
+    hashes = timeit.repeat(lambda: book.sha256(instrument), number=1, repeat=7, timer=clock)
     note = f"{sum(book.level_counts):,} levels"
     tell(f"{name}: hash of the whole book", "ms", [took * 1e3 for took in hashes], note=note)
 

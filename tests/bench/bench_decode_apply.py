@@ -9,13 +9,12 @@ Needs the ``bench`` extra.
 
 import gzip
 import sys
-import time
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import partial
 
 import msgspec
-from measure import capture, in_turn, tell
+from measure import capture, in_turn, seconds, tell
 
 from ida_binance.decoder import Decoder, Grid
 from ida_core.book import Book
@@ -101,9 +100,7 @@ def seconds_of(make: Callable[[], Ours | Peer | PeerDecoding], messages: Sequenc
     """How long one takes that is made for it; a first pass has filled its memory and its book."""
     taker = make()
     taker.take(messages)
-    began = time.perf_counter()
-    taker.take(messages)
-    return time.perf_counter() - began
+    return seconds(partial(taker.take, messages))
 
 
 def bench(messages: Sequence[bytes], what: str, key: str) -> None:

@@ -23,8 +23,10 @@ HERE = Path(__file__).resolve().parent
 PAGE = HERE.parents[1] / "docs" / "benchmarks.md"
 PEERS = ("msgspec", "sortedcontainers")
 INTRODUCTION = """\
-Written by `make bench`: all figures are of one run of it, medians of several rounds by the wall clock. They are for one
-machine; the ratios are what carries over. `ida bench` gives a short look at yours."""
+Written by `make bench`: all figures are of one run of it, medians of several rounds. Computing is measured by the
+processor time of its thread, so that other programs count little; what waits for a disk, another process or a person by
+the wall clock. The figures are for one machine; the ratios are what carries over. `ida bench` gives a short look at
+yours."""
 Figure = Mapping[str, Any]
 
 
