@@ -96,7 +96,8 @@ class OrderTable:
         self._exposure: dict[int, list[int]] = {}
         self._closed: deque[str] = deque()
         self._closed_kept = closed_kept
-        self._trades: dict[tuple[int, int, Side], None] = {}
+        self._trades: set[tuple[int, int, Side]] = set()
+        self._trades_in_turn: deque[tuple[int, int, Side]] = deque()
         self._trades_kept = trades_kept
 
     # --- reading ----------------------------------------------------------------------------------
@@ -288,10 +289,15 @@ class OrderTable:
         return (order.instrument, update.trade_id, order.side) in self._trades
 
     def _remember(self, order: Order, update: OrderUpdate) -> None:
-        if update.trade_id:
-            self._trades[(order.instrument, update.trade_id, order.side)] = None
-            if len(self._trades) > self._trades_kept:
-                del self._trades[next(iter(self._trades))]
+        """Of a fill that ``_is_repeated`` did not know. The oldest comes off a queue: the first key of a dictionary
+        from which the first is always deleted lies behind all deleted ones."""
+        if not update.trade_id:
+            return
+        trade = (order.instrument, update.trade_id, order.side)
+        self._trades.add(trade)
+        self._trades_in_turn.append(trade)
+        if len(self._trades) > self._trades_kept:
+            self._trades.remove(self._trades_in_turn.popleft())
 
     def _transition(self, order: Order, update: OrderUpdate) -> bool:
         """Apply the table; true if the report told something new."""

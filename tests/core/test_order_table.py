@@ -357,6 +357,19 @@ def test_trade_ids_are_remembered_up_to_the_bound() -> None:
     assert trade(table, one, 1, 1, 1).fill, "three others came since: the documented bound"
 
 
+def test_of_the_trade_ids_the_oldest_is_forgotten_first_however_long_it_goes_on() -> None:
+    table = OrderTable("t", trades_kept=3)
+    one = place(table, quantity=100)
+    for trade_id in range(1, 20):
+        assert trade(table, one, trade_id, 1, trade_id).fill
+        for kept in range(max(1, trade_id - 2), trade_id + 1):
+            assert trade(table, one, kept, 1, trade_id).duplicate, (kept, "of the last three", trade_id)
+    order = table.get(one)
+    assert order is not None
+    assert order.traded == 19, "what came again within the bound did not push another one out"
+    assert trade(table, one, 16, 1, 19).fill
+
+
 def test_a_dropped_order_takes_what_was_missing_of_it_along() -> None:
     table = OrderTable("t", closed_kept=1)
     one, two = place(table), place(table)
