@@ -334,13 +334,13 @@ def replay(run_dir: Path, as_json: bool, **given: Any) -> int:
     return commands.replay(run_dir, given, as_json)
 
 
-@cli.command(examples=["ida why runs/LAST ida-1", "ida why runs/LAST ida-1 --json"])
+@cli.command(examples=["ida why runs/LAST", "ida why runs/LAST ida-1", "ida why runs/LAST ida-1 --json"])
 @click.argument("run_dir", metavar="RUN", type=_PATH)
-@click.argument("order")
-def why(run_dir: Path, order: str, as_json: bool) -> int:
+@click.argument("order", required=False)
+def why(run_dir: Path, order: str | None, as_json: bool) -> int:
     """Tell the story of one order.
 
-    Why it was placed, filled, refused or cancelled. fills.csv and the HTML report have its id.
+    Why it was placed, filled, refused or canceled. Without ORDER: each fill, with its order and the rule that made it.
     """
     from ida_core import commands
 

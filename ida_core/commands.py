@@ -294,9 +294,35 @@ def _figures(document: Mapping[str, Any]) -> dict[str, object]:
     return {".".join(key): value for key, value in leaves(chosen)}
 
 
-def why(run_dir: Path, order: str, as_json: bool) -> int:
+def why(run_dir: Path, order: str | None, as_json: bool) -> int:
     run_dir = _run_folder(run_dir)
     found = _load_report(run_dir)
+    if order is None:
+        _list_fills(run_dir, found, as_json)
+    else:
+        _tell_order(run_dir, found, order, as_json)
+    return _exit_code(found)
+
+
+def _list_fills(run_dir: Path, found: Report, as_json: bool) -> None:
+    rows = []
+    for fill in found.fills:
+        instrument = found.instruments[fill.instrument]
+        rows.append((
+            _time(fill.ts_local_ns), fill.order_id, instrument.name, fill.side.name, plain(instrument.quantity(fill.quantity)),
+            plain(instrument.price(fill.price)), "maker" if fill.maker else "taker", fill.reason,
+        ))
+    names = ("time", "order", "symbol", "side", "quantity", "price", "role", "rule")
+    if as_json:
+        terminal.print_json({"schema": 1, "fills": [dict(zip(names, row, strict=True)) for row in rows]})
+    elif rows:
+        click.echo(terminal.table(names, rows))
+        click.echo(f"ida why {run_dir} {found.fills[-1].order_id} tells the whole story of an order")
+    else:
+        click.echo(f"no fill in {run_dir}; of {len(found.orders)} orders `ida why {run_dir} ORDER` tells the story")
+
+
+def _tell_order(run_dir: Path, found: Report, order: str, as_json: bool) -> None:
     story = found.order_story(order)
     if not story:
         names = [row.order.order_id for row in found.orders]
@@ -308,7 +334,6 @@ def why(run_dir: Path, order: str, as_json: bool) -> int:
         terminal.print_json({"schema": 1, "order": order, "story": steps})
     else:
         click.echo(terminal.pairs([(_time(ts_ns), text) for ts_ns, text in story]))
-    return _exit_code(found)
 
 
 def _time(ts_ns: int) -> str:

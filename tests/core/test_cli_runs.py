@@ -107,6 +107,13 @@ def test_compare_puts_figures_side_by_side(made: Made) -> None:
     assert not re.search(r"\d\.\d{9,}", shown)
 
 
+def test_why_without_an_order_lists_the_fills(made: Made) -> None:
+    fills = json.loads(_ida("why", made.folder, "--json").stdout)["fills"]
+    assert len(fills) == json.loads(_ida("report", made.folder, "--json").stdout)["fills"]["count"] > 0
+    shown = _ida("why", made.folder).stdout
+    assert all(one["order"] in shown and one["rule"] in shown for one in fills)
+
+
 def test_why_tells_an_order_s_story(made: Made) -> None:
     with (made.folder / "report" / "fills.csv").open() as file:
         order = next(csv.DictReader(file))["order_id"]
