@@ -308,10 +308,10 @@ def _list_fills(run_dir: Path, found: Report, as_json: bool) -> None:
     rows = []
     for fill in found.fills:
         instrument = found.instruments[fill.instrument]
+        quantity, price = plain(instrument.quantity(fill.quantity)), plain(instrument.price(fill.price))
+        role = "maker" if fill.maker else "taker"
         rows.append((
-            _time(fill.ts_local_ns), fill.order_id, instrument.name, fill.side.name, plain(instrument.quantity(fill.quantity)),
-            plain(instrument.price(fill.price)), "maker" if fill.maker else "taker", fill.reason,
-        ))
+            _time(fill.ts_local_ns), fill.order_id, instrument.name, fill.side.name, quantity, price, role, fill.reason))
     names = ("time", "order", "symbol", "side", "quantity", "price", "role", "rule")
     if as_json:
         terminal.print_json({"schema": 1, "fills": [dict(zip(names, row, strict=True)) for row in rows]})
