@@ -310,8 +310,8 @@ def _list_fills(run_dir: Path, found: Report, as_json: bool) -> None:
         instrument = found.instruments[fill.instrument]
         quantity, price = plain(instrument.quantity(fill.quantity)), plain(instrument.price(fill.price))
         role = "maker" if fill.maker else "taker"
-        rows.append((
-            _time(fill.ts_local_ns), fill.order_id, instrument.name, fill.side.name, quantity, price, role, fill.reason))
+        what = (fill.order_id, instrument.name, fill.side.name, quantity, price, role, fill.reason)
+        rows.append((_time(fill.ts_local_ns), *what))
     names = ("time", "order", "symbol", "side", "quantity", "price", "role", "rule")
     if as_json:
         terminal.print_json({"schema": 1, "fills": [dict(zip(names, row, strict=True)) for row in rows]})
