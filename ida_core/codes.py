@@ -104,10 +104,10 @@ CODES = {
         "Mind the suggested name, or mend the skipped plugin; `ida plugins` shows all names.",
     ),
     "IDA-E3102": Code(
-        "plugins contradict each other or the hooks",
-        "A function named ida_... is no hook or is not marked with @ida_core.hookimpl, two "
-        "plugins provide the same name, or --no-plugin names nothing.",
-        "Rename the function or the plugin; --no-plugin NAME leaves one of two out.",
+        "plugins contradict each other",
+        "Two plugins provide the same name, or would have the same section of the configuration, or "
+        "--no-plugin names nothing.",
+        "Rename one of them; --no-plugin NAME leaves one of two out.",
     ),
     "IDA-E3103": Code(
         "the plugins folder is not there",

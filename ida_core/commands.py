@@ -222,10 +222,11 @@ def report(run_dir: Path, given: Given, as_json: bool) -> int:
     run_dir = _run_folder(run_dir)
     found = _load_report(run_dir)
     plugins = _plugins(given)
-    names = given["reports"] or load(run_dir / "run.toml", environment={}).settings.run.reports
+    settings = load(run_dir / "run.toml", environment={}).settings
+    names = given["reports"] or settings.run.reports
     folder = _made(given["out"] or run_dir / "report")
     names = [name for name in names if not (as_json and name == "console")]
-    written = write_reports(found, plugins, names, folder)
+    written = write_reports(found, plugins, settings, names, folder)
     for text in written.failures:
         terminal.warn(text)
     if as_json:

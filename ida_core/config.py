@@ -32,6 +32,8 @@ DEFAULT_RISK = (
     "max_quantity", "max_notional", "max_position", "max_open_orders", "order_rate",
     "price_collar", "daily_loss", "drawdown",
 )
+SYNTHETIC = "synthetic"
+"""In ``run.feed``: the market that the simulated exchange invents."""
 DEFAULT_REPORTS = ("console", "json", "csv", "html")
 _SECRET = re.compile(r"secret|key|password|passphrase|token", re.IGNORECASE)
 _S = TypeVar("_S", bound=msgspec.Struct)
@@ -123,6 +125,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if record is None:
             raise _error(reader.problems)
         return record
+
+    def build(self, plugin: Any) -> Any:
+        """Return an object of the class ``plugin``, made with its own section.
+
+        Raises:
+            ConfigError: as ``section``.
+        """
+        return plugin(self.section(plugin.name, plugin.Config))
 
 
 class Option(NamedTuple):
@@ -328,6 +338,9 @@ def _with_known_names(reader: Reader, run: RunSettings, plugins: Plugins | None)
     if plugins is None:
         return run
     _check_name(reader, plugins, "exchange", run.exchange)
+    for word in run.feed:
+        if word not in plugins.feeds and word != SYNTHETIC and _is_bare(word):
+            _check_name(reader, plugins, "feed", word, "feeds")
     named = {"strategies": "strategies", "risk": "risk_checks", "reports": "reporters"}
     changes: dict[str, _Names] = {}
     for key, kind in named.items():
@@ -338,6 +351,11 @@ def _with_known_names(reader: Reader, run: RunSettings, plugins: Plugins | None)
         for name in names:
             _check_name(reader, plugins, key, name, kind)
     return msgspec.structs.replace(run, **changes)
+
+
+def _is_bare(word: str) -> bool:
+    """It reads as a name, and no file or folder is called so."""
+    return word.isidentifier() and not Path(word).exists()
 
 
 def _check_name(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from decimal import Decimal
 from random import Random
 from typing import Any, Protocol
@@ -419,9 +419,14 @@ class Engine:
         strategy (the journal's disk) is no fault of its own."""
         if isinstance(error, OutputError):
             raise error
+        self._tell_failure(context.strategy.name, hook, event, error)
+        self._drop(context.strategy)
+
+    def _tell_failure(self, plugin: str, hook: str, event: Any, error: Exception) -> None:
+        """Name a plugin that raised, in the log and in the journal."""
         frame = traceback.extract_tb(error.__traceback__)[-1]
         failure = Failure(
-            context.strategy.name, hook, f"{frame.filename}:{frame.lineno}", f"{type(error).__name__}: {error}",
+            plugin, hook, f"{frame.filename}:{frame.lineno}", f"{type(error).__name__}: {error}",
             repr(event), "".join(traceback.format_exception(error)),
         )
         self.failures.append(failure)
@@ -429,7 +434,6 @@ class Engine:
                        trace=failure.trace)
         name = failure.where.rsplit("/", 1)[-1]
         self._keep(self._note("plugin_failed", plugin=failure.plugin, detail=f"{hook}: {failure.error} ({name})"))
-        self._drop(context.strategy)
 
     def _drop(self, strategy: Strategy) -> None:
         at = self._strategies.index(strategy)
@@ -479,7 +483,18 @@ class Engine:
     def _note(self, what: str, plugin: str = "", detail: str = "", data: Any = None) -> Note:
         return Note(ts_local_ns=self.venue.now_ns, what=what, plugin=plugin, detail=detail, data=data)
 
+    # ------------------------------------------------------------- feeds
+
     async def _run_feed(self, feed: FeedPlugin) -> None:
-        async for event in feed.events():
-            stamped = msgspec.structs.replace(event, ts_local_ns=self.venue.now_ns)
-            self._handle(stamped)
+        async for signal in self._signals(feed):
+            self._handle(msgspec.structs.replace(signal, ts_local_ns=self.venue.now_ns))
+
+    async def _signals(self, feed: FeedPlugin) -> AsyncIterator[Signal]:
+        """What the feed yields; one that raises is named and left."""
+        try:
+            async for signal in feed.events():
+                if not isinstance(signal, Signal):
+                    raise TypeError(f"{signal!r} is no ida_core.Signal")
+                yield signal
+        except Exception as error:
+            self._tell_failure(feed.name, "events", None, error)

@@ -1,8 +1,8 @@
 """Builds the ``PluginManager``: finds plugins, asks their hooks, says what came of it.
 
-A plugin that cannot be imported or whose hook fails is skipped with the reason; that is an error
-only when something it provides was asked for by name. What can only be a mistake (a misspelt hook,
-two plugins of one name) is raised.
+A plugin that cannot be used (its import or hook fails, a hook is misspelt, its defaults do not
+hold) is skipped with the reason; that is an error only when something it provides was asked for by
+name. Two plugins of one name are raised: nobody can tell which of them was meant.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import sys
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, time
+from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,7 +27,8 @@ import msgspec
 import pluggy
 
 from ida_core import hooks
-from ida_core.errors import PluginError
+from ida_core.errors import IdaError, PluginError
+from ida_core.layers import Reader
 from ida_core.nearest import suggestion
 from ida_core.protocols import API_LEVEL, NoConfig
 
@@ -144,7 +147,7 @@ def load_plugins(
         environment: where ``IDA_PLUGINS`` is looked up; ``os.environ`` by default.
         entry_points: whether to load the installed plugins, Ida's own among them.
     Raises:
-        PluginError: a misspelt hook, two plugins of one name, a folder or name that is not there.
+        PluginError: two plugins of one name, a folder or name that is not there.
     """
     environment = os.environ if environment is None else environment
     candidates = list(_from_entry_points()) if entry_points else []
@@ -177,8 +180,7 @@ class _Loader:
         try:
             module = _import(candidate)
             if problems := _misspelt(candidate, module):
-                self.problems += problems
-                return
+                raise _SkipError("; ".join(problems))
             provided = self._ask(candidate, module)
         except _SkipError as reason:
             self._skip(candidate, str(reason))
@@ -363,14 +365,39 @@ def _checked(hook: str, results: list[Any]) -> list[Any]:
 
 
 def _check_item(hook: str, item: Any) -> None:
+    """A class that a hook returned can be used: it is named, of our API level, and its defaults hold."""
     name = getattr(item, "name", None)
     if not isinstance(name, str) or not name:
         raise _SkipError(f"{hook} returned {item!r}, which has no name")
     level = getattr(item, "api", API_LEVEL)
     if level != API_LEVEL:
-        raise _SkipError(f"{name} was made for API level {level}; this Ida has {API_LEVEL}")
-    if getattr(item, "Config", None) is not None and _config_of(item) is None:
-        raise _SkipError(f"{name}.Config is not a msgspec.Struct")
+        raise _SkipError(f"{_place_of(item)}{name} was made for API level {level}; this Ida has {API_LEVEL}")
+    config = _config_of(item)
+    if config is not None:
+        _check_defaults(name, config)
+    elif getattr(item, "Config", None) is not None:
+        raise _SkipError(f"{_place_of(item)}{name}.Config is not a msgspec.Struct")
+
+
+def _check_defaults(name: str, config: type[msgspec.Struct]) -> None:
+    """A section that nobody wrote is its defaults: they must be there and keep the rules of their own types."""
+    reader = Reader()
+    try:
+        values = msgspec.to_builtins(config(), builtin_types=(Decimal, date, time), order="deterministic")
+        reader.record((name,), values, config)
+        wrong = "; ".join(problem.text for problem in reader.problems)
+    except (ValueError, TypeError, ArithmeticError, IdaError) as error:
+        wrong = str(error)
+    if wrong:
+        raise _SkipError(f"{_place_of(config)}the defaults of {name}.Config do not hold: {wrong}")
+
+
+def _place_of(item: Any) -> str:
+    """``file:line: `` of a class, where its source can be read."""
+    try:
+        return f"{inspect.getsourcefile(item)}:{inspect.getsourcelines(item)[1]}: "
+    except (OSError, TypeError):
+        return ""
 
 
 def _config_of(item: Any) -> type[msgspec.Struct] | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from ida_core.config import Settings
 from ida_core.errors import IdaError
 from ida_core.plugins import Plugins
 from ida_core.report import Report
@@ -18,19 +19,22 @@ class Written(msgspec.Struct, frozen=True):
     failures: tuple[str, ...]
 
 
-def write_reports(report: Report, plugins: Plugins, names: Sequence[str], folder: Path) -> Written:
-    """Ask the reporters ``names`` in order; the page gets the panels that plugins add to it.
+def write_reports(
+    report: Report, plugins: Plugins, settings: Settings, names: Sequence[str], folder: Path
+) -> Written:
+    """Ask the reporters ``names`` in order, each built with its section; the page gets the panels of plugins.
 
     Raises:
+        ConfigError: a section of theirs is wrong.
         PluginError: there is no reporter of that name.
         OutputError, OSError: the folder cannot be written, or the disk is full.
     """
-    report.panels = [panel() for panel in plugins.panels.values()]
-    reporters = [(name, plugins.lookup("reporters", name)) for name in names]
+    report.panels = [settings.build(panel) for panel in plugins.panels.values()]
+    reporters = [(name, settings.build(plugins.lookup("reporters", name))) for name in names]
     files, failures = [], []
     for name, reporter in reporters:
         try:
-            path = reporter().write(report, folder)
+            path = reporter.write(report, folder)
         except (IdaError, OSError):
             raise
         except Exception as error:

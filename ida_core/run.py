@@ -94,7 +94,7 @@ def build_parts(settings: Settings, plugins: Plugins, venue_config: Any = None) 
     """Build venue, strategies and risk checks; ``venue_config`` stands in for the venue's section in a re-run."""
     strategies, checks = build_plugins(settings, plugins)
     venue_class = plugins.lookup("venues", settings.run.exchange)
-    feeds = [_built(settings, plugins.feeds[name]) for name in settings.run.feed if name in plugins.feeds]
+    feeds = [settings.build(plugins.feeds[name]) for name in settings.run.feed if name in plugins.feeds]
     prices = tuple(name for name in settings.run.feed if name not in plugins.feeds)
     config = venue_config or settings.section(settings.run.exchange, venue_class.Config)
     venue = venue_class.build(VenueSetup(
@@ -124,13 +124,9 @@ def build_plugins(settings: Settings, plugins: Plugins) -> tuple[list[Strategy],
     """Build the strategies and risk checks that the settings name, each with its own section."""
     if not settings.run.strategies:
         raise ConfigError("no strategy was named: --strategy NAME, or strategies in [run]", code="IDA-E3003")
-    strategies = [_built(settings, plugins.lookup("strategies", name)) for name in settings.run.strategies]
-    checks = [_built(settings, plugins.lookup("risk_checks", name)) for name in settings.run.risk]
+    strategies = [settings.build(plugins.lookup("strategies", name)) for name in settings.run.strategies]
+    checks = [settings.build(plugins.lookup("risk_checks", name)) for name in settings.run.risk]
     return strategies, checks
-
-
-def _built(settings: Settings, kind: Any) -> Any:
-    return kind(settings.section(kind.name, kind.Config))
 
 
 def _overrides(settings: Settings) -> dict[str, dict[str, Any]]:
@@ -346,7 +342,7 @@ def _report(
 ) -> Outcome:
     report = load_report(run_dir)
     names = [name for name in settings.run.reports if name != TERMINAL]
-    written = write_reports(report, plugins, names, run_dir / "report")
+    written = write_reports(report, plugins, settings, names, run_dir / "report")
     return Outcome(_exit_code(stop, engine), run_dir, report, written.failures)
 
 

@@ -82,6 +82,7 @@ def test_a_folder_that_cannot_be_made_is_no_bug(runs: Path, tmp_path: Path, belo
     result = _ida("new", "strategy", "mine", "--into", tmp_path / below)
     assert (result.exit_code, "cannot be written" in result.stderr) == (7, True)
 
+
 def test_a_reader_that_went_away_is_no_failure(tmp_path: Path) -> None:
     command = f"{sys.executable} -m ida_core demo --duration 5 --out {tmp_path} | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
@@ -93,3 +94,50 @@ def test_a_plugin_that_is_skipped_is_told_by_run_and_plan(tmp_path: Path) -> Non
     for words in (("plan", *RUN[1:5]), (*RUN, "--duration", 1, "--out", tmp_path / "runs")):
         result = _ida(*words, "--plugins-dir", tmp_path)
         assert (result.exit_code, "warning: plugin torn was skipped: " in result.stderr) == (0, True)
+
+
+FEEDS = """
+import trio
+from ida_core import FeedPlugin, Signal, hookimpl
+
+
+class Breaks(FeedPlugin):
+    name = "breaks"
+
+    async def events(self):
+        await trio.sleep(0.5)
+        yield Signal(source=self.name, name="first")
+        raise RuntimeError("the wire is cut")
+
+
+class Stutters(FeedPlugin):
+    name = "stutters"
+
+    async def events(self):
+        yield "no signal"
+
+
+@hookimpl
+def ida_feeds():
+    return [Breaks, Stutters]
+"""
+
+
+@pytest.mark.parametrize(
+    ("feed", "said"),
+    [
+        ("breaks", "Plugin breaks failed: events: RuntimeError: the wire is cut (feeds.py:12)"),
+        ("stutters", "Plugin stutters failed: events: TypeError: 'no signal' is no ida_core.Signal"),
+    ],
+)
+def test_a_feed_that_fails_is_named_and_the_run_goes_on(tmp_path: Path, feed: str, said: str) -> None:
+    (tmp_path / "feeds.py").write_text(FEEDS)
+    result = _ida(*RUN, "--feed", feed, "--plugins-dir", tmp_path, "--duration", 2, "--out", tmp_path / "runs", "--json")
+    assert said in result.stderr
+    document = json.loads(result.stdout)
+    assert (result.exit_code, document["run"]["ended"], document["run"]["span_s"] > 1.9) == (3, "end of data", True)
+
+
+def test_a_feed_that_is_not_there_is_told_by_its_name(tmp_path: Path) -> None:
+    result = _ida(*RUN, "--feed", "calender", "--out", tmp_path / "runs")
+    assert (result.exit_code, "no feed is called 'calender'" in result.stderr) == (3, True)

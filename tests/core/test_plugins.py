@@ -79,11 +79,35 @@ BROKEN = {
         "from ida_core import hookimpl\n@hookimpl\ndef ida_feeds():\n    return [5]\n",
         "ida_feeds returned 5, which has no name",
     ),
+    "misspelt hook": (
+        "def ida_stratgies():\n    return []\n",
+        "mine.py:1: no hook is called 'ida_stratgies'; did you mean 'ida_strategies'?",
+    ),
+    "misspelt hook with its mark": (
+        "import ida_core\n\n@ida_core.hookimpl\ndef ida_strategy():\n    return []\n",
+        "mine.py:3: no hook is called 'ida_strategy'; did you mean 'ida_strategies'?",
+    ),
+    "unmarked hook": (
+        "\ndef ida_strategies():\n    return []\n",
+        "mine.py:2: ida_strategies is not marked with @ida_core.hookimpl",
+    ),
     "config of another kind": (
         _good().replace("    Config = Config", "    Config = dict"),
-        "mine.Config is not a msgspec.Struct",
+        "mine.py:10: mine.Config is not a msgspec.Struct",
     ),
-    "later api": (_good(api=9), "mine was made for API level 9; this Ida has 1"),
+    "default of another type": (
+        _good().replace("gap: int = 1", "gap: int = 'wide'"),
+        "mine.py:7: the defaults of mine.Config do not hold: mine.gap = 'wide': expected a whole number, got text",
+    ),
+    "default that the section itself refuses": (
+        _good().replace("= 1\n", "= 1\n    def __post_init__(self):\n        raise ValueError('gap is 1')\n", 1),
+        "mine.py:7: the defaults of mine.Config do not hold: gap is 1",
+    ),
+    "no default": (
+        _good().replace("gap: int = 1", "gap: int"),
+        "mine.py:7: the defaults of mine.Config do not hold: Missing required argument 'gap'",
+    ),
+    "later api": (_good(api=9), "mine.py:10: mine was made for API level 9; this Ida has 1"),
 }
 
 
@@ -106,18 +130,6 @@ def test_asking_for_what_a_broken_plugin_provides_tells_why(tmp_path: Path) -> N
 
 
 WRONG = {
-    "misspelt hook": (
-        {"a": "def ida_stratgies():\n    return []\n"},
-        "a.py:1: no hook is called 'ida_stratgies'; did you mean 'ida_strategies'?",
-    ),
-    "misspelt hook with its mark": (
-        {"a": "import ida_core\n\n@ida_core.hookimpl\ndef ida_strategy():\n    return []\n"},
-        "a.py:3: no hook is called 'ida_strategy'; did you mean 'ida_strategies'?",
-    ),
-    "unmarked hook": (
-        {"a": "\ndef ida_strategies():\n    return []\n"},
-        "a.py:2: ida_strategies is not marked with @ida_core.hookimpl",
-    ),
     "two of a name": (
         {"a": _good("same"), "b": _good("same")},
         "two plugins provide the strategy 'same': plugin a (",

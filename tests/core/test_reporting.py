@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from made_runs import MadeRun, S
 
-from ida_core import OutputError, PluginError, Report, Reporter, ReportPanel
+from ida_core import ConfigError, OutputError, PluginError, Report, Reporter, ReportPanel
+from ida_core.config import Settings
 from ida_core.plugins import Plugins
 from ida_core.report import load
 from ida_core.reporting import write_reports
@@ -25,6 +27,20 @@ class Silent(Reporter):
 
     def write(self, report: Report, folder: Path) -> None:
         return None
+
+
+class TextConfig(msgspec.Struct, frozen=True):
+    text: str = "short"
+
+
+class Text(Reporter):
+    name = "text"
+    Config = TextConfig
+
+    def write(self, report: Report, folder: Path) -> Path:
+        target = folder / "text.txt"
+        target.write_text(self.config.text)
+        return target
 
 
 class Raising(Reporter):
@@ -50,7 +66,7 @@ class Panel(ReportPanel):
 
 
 PLUGINS = Plugins(
-    reporters={cls.name: cls for cls in (Words, Silent, Raising, Full)}, panels={"panel": Panel}
+    reporters={cls.name: cls for cls in (Words, Silent, Text, Raising, Full)}, panels={"panel": Panel}
 )
 
 
@@ -60,7 +76,7 @@ def report(tmp_path: Path) -> Report:
 
 
 def test_the_others_are_written_when_one_raises(report: Report, tmp_path: Path) -> None:
-    written = write_reports(report, PLUGINS, ["raising", "words", "silent"], tmp_path)
+    written = write_reports(report, PLUGINS, Settings(), ["raising", "words", "silent"], tmp_path)
     assert written.files == (tmp_path / "words.txt",)
     assert written.files[0].read_text() == "<p>0</p>"
     (failure,) = written.failures
@@ -69,10 +85,19 @@ def test_the_others_are_written_when_one_raises(report: Report, tmp_path: Path) 
 
 def test_a_folder_that_cannot_be_written_is_no_plugins_fault(report: Report, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="is full"):
-        write_reports(report, PLUGINS, ["full"], tmp_path)
+        write_reports(report, PLUGINS, Settings(), ["full"], tmp_path)
 
 
 def test_an_unknown_reporter_is_said_before_any_is_asked(report: Report, tmp_path: Path) -> None:
     with pytest.raises(PluginError, match="wrds"):
-        write_reports(report, PLUGINS, ["words", "wrds"], tmp_path)
+        write_reports(report, PLUGINS, Settings(), ["words", "wrds"], tmp_path)
     assert not (tmp_path / "words.txt").exists()
+
+
+def test_a_reporter_has_its_section(report: Report, tmp_path: Path) -> None:
+    for section, text in (({}, "short"), ({"text": "long"}, "long")):
+        settings = Settings(sections={"text": section})
+        assert write_reports(report, PLUGINS, settings, ["text"], tmp_path).files[0].read_text() == text
+    with pytest.raises(ConfigError) as caught:
+        write_reports(report, PLUGINS, Settings(sections={"text": {"tex": "long"}}), ["text"], tmp_path)
+    assert "unknown key 'tex' in [text]" in caught.value.problems[0]
