@@ -12,7 +12,7 @@ typedef struct tree {
 } tree;
 
 typedef struct side {
-    uint32_t *directory; /* price / 512 -> page + 1, or 0 */
+    uint32_t *directory; /* price / 512 -> page, or 0 */
     tree pages;          /* which entries of the directory are in use */
     size_t levels;
     int64_t edge;        /* no level is better than this; the best itself unless `moved` */
@@ -26,16 +26,19 @@ struct ida_book {
     ida_top top;
     side sides[2];
     uint64_t max_price;
-    page *page;
+    page *page; /* the one at 0 is not used: it stands for none */
     page_bits *bits;
-    uint8_t *words; /* of each page: which words of its bitmap are not 0 */
+    uint32_t *used;  /* of each page: how many of its slots are occupied */
     uint32_t *spare; /* pages given back */
     size_t spares;
-    size_t fresh; /* pages from here on were never used */
+    size_t fresh; /* pages after this one were never used */
     size_t capacity;
 };
 
 static const ida_top empty_top = {-1, 0, INT64_MAX, 0};
+
+/* Rarely called: not to be inlined where it would only be in the way. */
+#define APART __attribute__((noinline))
 
 static inline int lowest(uint64_t word) { return __builtin_ctzll(word); }
 static inline int highest(uint64_t word) { return 63 - __builtin_clzll(word); }
@@ -110,8 +113,8 @@ static int64_t tree_above(const tree *t, size_t i)
 
 /* ---- pages ------------------------------------------------------------------------------------------------- */
 
-/* Page + 1 for an entry of the directory, or 0 when the pool is used up. */
-static uint32_t take_page(ida_book *book, side *s, size_t entry)
+/* A page for an entry of the directory, or 0 when the pool is used up. */
+static APART uint32_t take_page(ida_book *book, side *s, size_t entry)
 {
     uint32_t taken;
     if (book->spares)
@@ -124,54 +127,30 @@ static uint32_t take_page(ida_book *book, side *s, size_t entry)
     return s->directory[entry] = taken;
 }
 
-static void give_back(ida_book *book, side *s, size_t entry)
+static APART void give_back(ida_book *book, side *s, size_t entry)
 {
     book->spare[book->spares++] = s->directory[entry];
     s->directory[entry] = 0;
     tree_remove(&s->pages, entry);
 }
 
-static void occupy(ida_book *book, side *s, uint32_t p, unsigned slot)
-{
-    book->bits[p].word[slot >> 6] |= 1ull << (slot & 63);
-    book->words[p] |= (uint8_t)(1u << (slot >> 6));
-    s->levels++;
-}
-
-static void vacate(ida_book *book, side *s, size_t entry, uint32_t p, unsigned slot)
-{
-    s->levels--;
-    if (book->bits[p].word[slot >> 6] &= ~(1ull << (slot & 63)))
-        return;
-    if (!(book->words[p] &= (uint8_t)~(1u << (slot >> 6))))
-        give_back(book, s, entry);
-}
-
 /* The greatest occupied slot of a page at or below `slot`, or -1. */
 static int slot_below(const ida_book *book, uint32_t p, unsigned slot)
 {
-    unsigned w = slot >> 6;
+    int w = (int)(slot >> 6);
     uint64_t word = book->bits[p].word[w] & up_to(slot);
-    if (word)
-        return (int)(w << 6) | highest(word);
-    unsigned words = book->words[p] & ((1u << w) - 1);
-    if (!words)
-        return -1;
-    w = (unsigned)highest(words);
-    return (int)(w << 6) | highest(book->bits[p].word[w]);
+    while (!word && w--)
+        word = book->bits[p].word[w];
+    return word ? w << 6 | highest(word) : -1;
 }
 
 static int slot_above(const ida_book *book, uint32_t p, unsigned slot)
 {
-    unsigned w = slot >> 6;
+    int w = (int)(slot >> 6);
     uint64_t word = book->bits[p].word[w] & from(slot);
-    if (word)
-        return (int)(w << 6) | lowest(word);
-    unsigned words = book->words[p] & ~((2u << w) - 1);
-    if (!words)
-        return -1;
-    w = (unsigned)lowest(words);
-    return (int)(w << 6) | lowest(book->bits[p].word[w]);
+    while (!word && ++w < PAGE_WORDS)
+        word = book->bits[p].word[w];
+    return word ? w << 6 | lowest(word) : -1;
 }
 
 /* ---- searching: price within 0 .. max_price ---------------------------------------------------------------- */
@@ -181,13 +160,13 @@ static int64_t at_or_below(const ida_book *book, const side *s, int64_t price)
 {
     size_t entry = (size_t)price >> PAGE_SHIFT;
     uint32_t taken = s->directory[entry];
-    int slot = taken ? slot_below(book, taken - 1, (unsigned)price & (PAGE_TICKS - 1)) : -1;
+    int slot = taken ? slot_below(book, taken, (unsigned)price & (PAGE_TICKS - 1)) : -1;
     if (slot < 0) {
         int64_t other = tree_below(&s->pages, entry);
         if (other < 0)
             return -1;
         entry = (size_t)other;
-        slot = slot_below(book, s->directory[entry] - 1, PAGE_TICKS - 1);
+        slot = slot_below(book, s->directory[entry], PAGE_TICKS - 1);
     }
     return (int64_t)(entry << PAGE_SHIFT) | slot;
 }
@@ -197,13 +176,13 @@ static int64_t at_or_above(const ida_book *book, const side *s, int64_t price)
 {
     size_t entry = (size_t)price >> PAGE_SHIFT;
     uint32_t taken = s->directory[entry];
-    int slot = taken ? slot_above(book, taken - 1, (unsigned)price & (PAGE_TICKS - 1)) : -1;
+    int slot = taken ? slot_above(book, taken, (unsigned)price & (PAGE_TICKS - 1)) : -1;
     if (slot < 0) {
         int64_t other = tree_above(&s->pages, entry);
         if (other < 0)
             return -1;
         entry = (size_t)other;
-        slot = slot_above(book, s->directory[entry] - 1, 0);
+        slot = slot_above(book, s->directory[entry], 0);
     }
     return (int64_t)(entry << PAGE_SHIFT) | slot;
 }
@@ -251,81 +230,75 @@ static void settle_ask(ida_book *book)
     book->top.ask_quantity = s->edge == INT64_MAX ? 0 : ida_book_quantity(book, IDA_SELL, s->edge);
 }
 
-/* Keeps the edge: a new level at or beyond it is the best for certain. */
-static inline void note_edge(side *s, int which, int64_t price, int64_t quantity)
-{
-    if (!quantity) {
-        if (price == s->edge)
-            s->moved = 1;
-    } else if (which == IDA_BUY ? price >= s->edge : price <= s->edge) {
-        s->edge = price;
-        s->moved = 0;
-    }
-}
-
-/* Sets one level; the top is left for settle_bid and settle_ask. */
-static inline ida_status put(ida_book *book, int which, int64_t price, int64_t quantity, int64_t *previous)
+/* Sets levels; the top is left for settle_bid and settle_ask. Whether a level comes, goes or only changes is as good as
+ * random: a branch on it would be guessed wrong every third time, so there is none. What is read again and again is
+ * kept in locals: the compiler can't know that the stores leave it alone. */
+static inline ida_status put(ida_book *book, int which, const ida_level *levels, uint32_t count)
 {
     side *s = &book->sides[which];
-    if ((uint64_t)price > book->max_price || quantity < 0)
-        return IDA_RANGE;
-    size_t entry = (size_t)price >> PAGE_SHIFT;
-    unsigned slot = (unsigned)price & (PAGE_TICKS - 1);
-    uint32_t taken = s->directory[entry];
-    *previous = 0;
-    if (!taken) {
-        if (!quantity)
-            return IDA_OK;
-        taken = take_page(book, s, entry);
-        if (!taken)
-            return IDA_FULL;
+    uint32_t *const directory = s->directory, *const used = book->used;
+    page *const pages = book->page;
+    page_bits *const bits = book->bits;
+    const uint64_t max_price = book->max_price;
+    const ida_level *level = levels, *end = levels + count;
+    ida_status status = IDA_OK;
+    uint64_t more = 0;
+    int64_t edge = s->edge;
+    for (; level < end; level++) {
+        int64_t price = level->price, quantity = level->quantity;
+        if (((uint64_t)price > max_price) | (quantity < 0)) {
+            status = IDA_RANGE;
+            break;
+        }
+        size_t entry = (size_t)price >> PAGE_SHIFT;
+        unsigned slot = (unsigned)price & (PAGE_TICKS - 1);
+        uint32_t p = directory[entry];
+        if (!p && !quantity)
+            continue;
+        if (!p && !(p = take_page(book, s, entry))) {
+            status = IDA_FULL;
+            break;
+        }
+        int64_t *there = &pages[p].quantity[slot];
+        uint64_t is = quantity != 0, was = *there != 0;
+        *there = quantity;
+        bits[p].word[slot >> 6] ^= (is ^ was) << (slot & 63);
+        more += is - was;
+        if (!(used[p] += (uint32_t)(is - was)))
+            give_back(book, s, entry);
+        if (which == IDA_BUY ? price >= edge : price <= edge) { /* the best there is, or it was until now */
+            s->moved = !quantity && (s->moved || price == edge);
+            edge = quantity ? price : edge;
+        }
     }
-    int64_t *level = &book->page[taken - 1].quantity[slot];
-    int64_t before = *previous = *level;
-    *level = quantity;
-    if (!before != !quantity) {
-        if (quantity)
-            occupy(book, s, taken - 1, slot);
-        else
-            vacate(book, s, entry, taken - 1, slot);
-        note_edge(s, which, price, quantity);
-    }
-    return IDA_OK;
+    s->edge = edge;
+    s->levels += more;
+    return status;
 }
 
 ida_status ida_book_set(ida_book *book, int which, int64_t price, int64_t quantity, int64_t *previous)
 {
-    int64_t unused;
-    if (!previous)
-        previous = &unused;
+    ida_level level = {price, quantity};
+    ida_status status;
+    if (previous)
+        *previous = ida_book_quantity(book, which, price);
     if (which == IDA_BUY) {
-        ida_status status = put(book, IDA_BUY, price, quantity, previous);
+        status = put(book, IDA_BUY, &level, 1);
         settle_bid(book);
-        return status;
+    } else {
+        status = put(book, IDA_SELL, &level, 1);
+        settle_ask(book);
     }
-    ida_status status = put(book, IDA_SELL, price, quantity, previous);
-    settle_ask(book);
     return status;
-}
-
-static inline ida_status put_all(ida_book *book, int which, const ida_level *levels, uint32_t count)
-{
-    int64_t previous;
-    for (uint32_t i = 0; i < count; i++) {
-        ida_status status = put(book, which, levels[i].price, levels[i].quantity, &previous);
-        if (status != IDA_OK)
-            return status;
-    }
-    return IDA_OK;
 }
 
 ida_status ida_book_apply(ida_book *book, const ida_depth *depth)
 {
     if (depth->head.kind == IDA_SNAPSHOT)
         ida_book_clear(book);
-    ida_status status = put_all(book, IDA_BUY, depth->levels, depth->bids);
+    ida_status status = put(book, IDA_BUY, depth->levels, depth->bids);
     if (status == IDA_OK)
-        status = put_all(book, IDA_SELL, depth->levels + depth->bids, depth->asks);
+        status = put(book, IDA_SELL, depth->levels + depth->bids, depth->asks);
     settle_bid(book);
     settle_ask(book);
     return status;
@@ -334,12 +307,12 @@ ida_status ida_book_apply(ida_book *book, const ida_depth *depth)
 /* Visits what is occupied, not what could be: a page is all 0 when it goes back. */
 static void clear_page(ida_book *book, side *s, size_t entry)
 {
-    uint32_t p = s->directory[entry] - 1;
+    uint32_t p = s->directory[entry];
     for (int w = 0; w < PAGE_WORDS; w++)
         for (uint64_t word = book->bits[p].word[w]; word; word &= word - 1)
             book->page[p].quantity[w * 64 + lowest(word)] = 0;
     book->bits[p] = (page_bits){{0}};
-    book->words[p] = 0;
+    book->used[p] = 0;
     give_back(book, s, entry);
 }
 
@@ -373,7 +346,7 @@ int64_t ida_book_quantity(const ida_book *book, int which, int64_t price)
     if ((uint64_t)price > book->max_price)
         return 0;
     uint32_t taken = book->sides[which != IDA_BUY].directory[(size_t)price >> PAGE_SHIFT];
-    return taken ? book->page[taken - 1].quantity[(unsigned)price & (PAGE_TICKS - 1)] : 0;
+    return taken ? book->page[taken].quantity[(unsigned)price & (PAGE_TICKS - 1)] : 0;
 }
 
 size_t ida_book_levels(const ida_book *book, int which)
@@ -447,13 +420,13 @@ ida_book *ida_book_new(size_t pages, int64_t max_price)
     book->max_price = (uint64_t)max_price;
     book->capacity = pages;
     /* calloc of this size maps zero pages: what is never touched costs address space only. */
-    book->page = calloc(pages, sizeof *book->page);
-    book->bits = calloc(pages, sizeof *book->bits);
-    book->words = calloc(pages, sizeof *book->words);
+    book->page = calloc(pages + 1, sizeof *book->page);
+    book->bits = calloc(pages + 1, sizeof *book->bits);
+    book->used = calloc(pages + 1, sizeof *book->used);
     book->spare = calloc(pages, sizeof *book->spare);
     if (book->page)
         advise_huge(book->page, pages * sizeof *book->page);
-    int whole = book->page && book->bits && book->words && book->spare;
+    int whole = book->page && book->bits && book->used && book->spare;
     for (int which = 0; which < 2 && whole; which++) {
         side *s = &book->sides[which];
         s->directory = calloc(entries, sizeof *s->directory);
@@ -477,7 +450,7 @@ void ida_book_free(ida_book *book)
     }
     free(book->page);
     free(book->bits);
-    free(book->words);
+    free(book->used);
     free(book->spare);
     free(book);
 }
