@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 #: The greatest price in ticks and quantity in lots that can be asked for.
 MOST = 1 << 62
+_LIMIT_MAKER = OrderType.LIMIT_MAKER
 _KINDS: Mapping[str, type[Enum]] = {"side": Side, "type": OrderType, "tif": TimeInForce, "stp": SelfTradePrevention}
 
 
@@ -36,11 +37,13 @@ class Context:
         random: seeded from the run's seed and the strategy's name.
     """
 
-    __slots__ = ("_engine", "_others", "book", "index", "instrument", "market", "orders", "position",
-                 "random", "strategy")
+    __slots__ = ("_engine", "_new_id", "_others", "_venue", "book", "index", "instrument", "market", "orders",
+                 "position", "random", "strategy")
 
     def __init__(self, engine: Engine, strategy: Strategy, index: int, random: Random) -> None:
         self._engine = engine
+        self._venue = engine.venue
+        self._new_id = engine.orders.new_id
         self._others: dict[str, Context] = {}
         self.strategy = strategy
         self.index = index
@@ -54,7 +57,7 @@ class Context:
     @property
     def now_ns(self) -> int:
         """The time of the event that is being handled."""
-        return self._engine.venue.now_ns
+        return self._venue.now_ns
 
     def other(self, name: str) -> Context:
         """The same strategy's context of another instrument of the run."""
@@ -77,17 +80,22 @@ class Context:
                 ``Decimal``, or a word in the place of ``Side.BUY`` and the like.
             ValueError: a number beyond all bounds.
         """
-        _whole("quantity", quantity, "lots")
-        _whole("price", price, "ticks")
-        _whole("stop_price", stop_price, "ticks")
-        _check_kinds(side=side, type=type, tif=tif, stp=stp)
-        _check_value(quote_quantity)
-        return self._engine.place(PlaceOrder(
-            order_id=self._engine.orders.new_id(), strategy=self.strategy.name, instrument=self.index,
-            ts_local_ns=self.now_ns, side=side, type=OrderType.LIMIT_MAKER if post_only else type,
+        if (
+            quantity.__class__ is not int or not 0 <= quantity <= MOST
+            or price.__class__ is not int or not 0 <= price <= MOST
+            or side.__class__ is not Side or type.__class__ is not OrderType or tif.__class__ is not TimeInForce
+            or stp.__class__ is not SelfTradePrevention or stop_price is not None or quote_quantity is not None
+        ):  # what most orders are need not be looked at part by part
+            _check_numbers(quantity, price, stop_price, quote_quantity)
+            _check_kinds(side=side, type=type, tif=tif, stp=stp)
+        order_id = self._new_id()
+        sent = self._engine.request(PlaceOrder(
+            order_id=order_id, strategy=self.strategy.name, instrument=self.index,
+            ts_local_ns=self._venue.now_ns, side=side, type=_LIMIT_MAKER if post_only else type,
             quantity=quantity, price=price, stop_price=stop_price, quote_quantity=quote_quantity, tif=tif,
             stp=stp, reduce_only=reduce_only, note=note,
         ))
+        return order_id if sent else None
 
     def cancel(self, order_id: str) -> bool:
         """Ask to cancel; False if the order is not open or a cancel is under way already."""
@@ -134,6 +142,13 @@ class Context:
                 timer_id=timer_id, due_ns=due_ns))
 
         return self._engine.timers.set(self.now_ns + interval_ns, fire, interval_ns if repeat else 0)
+
+
+def _check_numbers(quantity: int, price: int | None, stop_price: int | None, quote_quantity: Decimal | None) -> None:
+    _whole("quantity", quantity, "lots")
+    _whole("price", price, "ticks")
+    _whole("stop_price", stop_price, "ticks")
+    _check_value(quote_quantity)
 
 
 def _whole(name: str, value: object, unit: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from decimal import Decimal
 from random import Random
@@ -14,6 +13,7 @@ import msgspec
 import trio
 
 from ida_core.clock import NS, SimulatedClock
+from ida_core.collector import collect_due, collecting_by_hand
 from ida_core.context import Context
 from ida_core.errors import EXIT_CONFIG, EXIT_DONE, EXIT_RISK, OutputError
 from ida_core.events import (
@@ -27,7 +27,6 @@ from ida_core.events import (
     MarketState,
     Note,
     OrderUpdate,
-    PlaceOrder,
     Quote,
     Signal,
     Timer,
@@ -43,13 +42,14 @@ from ida_core.protocols import FeedPlugin, RiskCheck, Strategy, Venue
 from ida_core.risk import RiskGate, RiskState
 from ida_core.subscriptions import BookSlots, subscription_of
 from ida_core.timers import NEVER, Timers
+from ida_core.timings import Timings
 
 #: Why a run stopped that was stopped by Ctrl-C or SIGTERM.
 INTERRUPTED = "interrupted"
 #: Events handled between two looks at Trio (signals, feeds, progress).
 BATCH = 4096
-#: One in so many book events is timed for tick-to-decision, and so many of the latest timings are kept.
-SAMPLE, SAMPLES = 32, 65_536
+#: One in so many book events is timed for tick-to-decision; a prime, so that no rhythm of the market falls in with it.
+TIMED_ONE_IN = 31
 #: Real time between two looks at Trio, and between two steps of a paced simulation.
 LOOK_S, STEP_S = 0.05, 0.02
 #: How long own orders may take to be canceled when a run stops, in the engine's time.
@@ -67,6 +67,10 @@ class Keeper(Protocol):
     """Where inputs and requests are kept in their order: the journal, or what a replay compares with."""
 
     def append(self, event: Event) -> None: ...
+
+
+def _keep_nothing(event: Event) -> None:
+    """Stands in the place of a keeper in a re-run that nobody reads."""
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -128,13 +132,16 @@ class Engine:
         self.fills = 0
         self.stop_wanted: Stop | None = None
         self.halts: list[tuple[str, str]] = []
-        self.latency = {name: deque[int](maxlen=SAMPLES) for name in ("tick_to_decision", "order_out")}
+        self.latency = {name: Timings() for name in ("tick_to_decision", "order_out")}
+        self._order_out = self.latency["order_out"].add
+        self._keep = _keep_nothing if journal is None else journal.append
         self.on_progress: Callable[[], None] | None = None
         self.clock = clock or SimulatedClock()
         self._feeds = feeds
         self._speed = speed
         self._began_s = 0.0
         self._interrupts = Interrupts(self._interrupt)
+        self.timed_one_in = TIMED_ONE_IN
         self._sample = 0
         self._strategies = list(strategies)
         self._contexts = [self._contexts_of(s, seed) for s in strategies]
@@ -190,7 +197,7 @@ class Engine:
         async with trio.open_nursery() as nursery:
             for feed in self._feeds:
                 nursery.start_soon(self._run_feed, feed)
-            with self._interrupts.watching():
+            with self._interrupts.watching(), collecting_by_hand():
                 stop = await self._run()
             nursery.cancel_scope.cancel()
         return stop
@@ -274,11 +281,11 @@ class Engine:
         return False
 
     def _timed_book_event(self, index: int) -> None:
-        self._sample = SAMPLE
+        self._sample = self.timed_one_in
         began = time.perf_counter_ns()
         for context, on_book, book in self._books[index].calls:
             self._call(context, on_book, "on_book", book)
-        self.latency["tick_to_decision"].append(time.perf_counter_ns() - began)
+        self.latency["tick_to_decision"].add(time.perf_counter_ns() - began)
 
     def _trio_deadline_ns(self) -> int:
         if not self._feeds:
@@ -293,6 +300,7 @@ class Engine:
         return self.venue.start_ns() + int(real_s * self._speed * NS)
 
     async def _let_others_run(self) -> None:
+        collect_due()
         if self.on_progress:
             self.on_progress()
         with self._interrupts.trio_runs():
@@ -362,16 +370,9 @@ class Engine:
             began = time.perf_counter_ns()
             self._keep(timer)
             self._call(context, context.strategy.on_timer, "on_timer", timer)
-            self.latency["tick_to_decision"].append(time.perf_counter_ns() - began)
-
-    def _keep(self, event: Event) -> None:
-        if self.journal is not None:
-            self.journal.append(event)
+            self.latency["tick_to_decision"].add(time.perf_counter_ns() - began)
 
     # ------------------------------------------------------------- requests
-
-    def place(self, request: PlaceOrder) -> str | None:
-        return request.order_id if self.request(request) else None
 
     def request(self, request: AnyRequest) -> bool:
         """Ask risk and the order table, journal, send. False: refused, and the journal says by whom and why."""
@@ -385,7 +386,7 @@ class Engine:
             return False
         self._keep(request)
         self.venue.send(request)
-        self.latency["order_out"].append(time.perf_counter_ns() - began)
+        self._order_out(time.perf_counter_ns() - began)
         return True
 
     # ------------------------------------------------------------- risk

@@ -13,8 +13,11 @@ import msgspec
 from ida_core.model import OrderType, SelfTradePrevention, Side, TimeInForce
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What all events carry. ``instrument``: index in the run; -1 where it concerns none."""
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What all events carry. ``instrument``: index in the run; -1 where it concerns none.
+
+    An event is frozen, so it is part of no ring, and Python's collector need not look at it.
+    """
 
     ts_local_ns: int = 0
     ts_venue_ns: int = 0

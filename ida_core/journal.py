@@ -71,6 +71,7 @@ KIND_NAMES: dict[str, int] = {
     "timing": lib.IDA_TIMING, "funding": lib.IDA_FUNDING,
 }  # fmt: skip
 
+_append_text = lib.ida_journal_append_text
 _ENCODE = msgspec.json.Encoder(order="deterministic").encode
 _DECODE = {
     kind: msgspec.json.Decoder(shape).decode
@@ -163,7 +164,7 @@ class JournalWriter:
         if kind is None:
             raise TypeError(f"journal: {type(event).__name__} is journaled by C, not as JSON")
         text = _ENCODE(event)
-        status = lib.ida_journal_append_text(
+        status = _append_text(
             self._pointer, kind, event.instrument & 0xFFFFFFFF, event.ts_venue_ns, event.ts_local_ns,
             text, len(text),
         )  # fmt: skip

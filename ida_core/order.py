@@ -47,7 +47,7 @@ NO_PROOF = frozenset(
 _ENDED = frozenset({OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.EXPIRED_IN_MATCH})
 
 
-class Order(msgspec.Struct, kw_only=True, eq=False):
+class Order(msgspec.Struct, kw_only=True, eq=False, gc=False):
     """One order as we know it. Prices in ticks, quantities in lots, times in ns.
 
     ``filled`` is the most the venue has told; ``traded`` is the sum of the fills that arrived, and
@@ -117,8 +117,13 @@ class Order(msgspec.Struct, kw_only=True, eq=False):
 
     @property
     def at_stake(self) -> int:
-        """The most lots that may still be added to the position as we know it."""
-        return self.leaves + self.missing
+        """The most lots that may still be added to the position as we know it: ``leaves + missing``."""
+        filled, traded = self.filled, self.traded
+        missing = filled - traded if filled > traded else 0
+        if self.status in CLOSED:
+            return missing
+        leaves = self.quantity - filled - self.prevented
+        return leaves + missing if leaves > 0 else missing
 
     @property
     def average_price(self) -> Decimal | None:

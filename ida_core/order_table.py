@@ -55,7 +55,12 @@ _FATE = {
     OrderStatus.UNKNOWN: "unknown",
 }
 _UNPROVEN = (OrderStatus.PENDING_NEW, OrderStatus.UNKNOWN)
-_UNPRICED = (OrderType.MARKET, OrderType.STOP_LOSS, OrderType.TAKE_PROFIT)
+_UNPRICED = frozenset({OrderType.MARKET, OrderType.STOP_LOSS, OrderType.TAKE_PROFIT})
+_STOPS = frozenset(
+    {OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT}
+)
+#: Python before 3.12 looks a member of an enum up by a call; these are looked up for every order.
+_SELL, _TRADE, _REPLACED = Side.SELL, Execution.TRADE, Execution.REPLACED
 _Key = tuple[str | None, int | None]
 _Why = tuple[str, str] | None
 
@@ -91,6 +96,7 @@ class OrderTable:
         self._first = first
         self._orders: dict[str, Order] = {}
         self._open: dict[_Key, dict[str, Order]] = {}
+        self._indexes: dict[tuple[str, int], tuple[dict[str, Order], ...]] = {}
         self._by_quote: dict[str, Order] = {}
         self._incomplete: dict[str, Order] = {}
         self._exposure: dict[int, list[int]] = {}
@@ -122,6 +128,10 @@ class OrderTable:
         """The same by id, not copied: it follows the table, so copy it before placing while
         iterating."""
         return MappingProxyType(self._open.setdefault((strategy, instrument), {}))
+
+    def open_count(self, instrument: int) -> int:
+        """How many orders are open on an instrument, of all strategies."""
+        return len(self._open.get((None, instrument), ()))
 
     def exposure(self, instrument: int) -> tuple[int, int]:
         """Lots that buys and sells may still add to the known position at worst: ``(buy, sell)``.
@@ -178,7 +188,9 @@ class OrderTable:
 
     def _why_not(self, request: AnyRequest) -> _Why:
         if isinstance(request, PlaceOrder):
-            return self._why_not_id(request.order_id) or _why_not_place(request)
+            if request.order_id in self._orders:
+                return self._why_not_id(request.order_id)
+            return _why_not_place(request)
         if isinstance(request, ReplaceOrder):
             return self._why_not_cancel(request) or self._why_not_replace(request)
         return self._why_not_cancel(request) if isinstance(request, CancelOrder) else None
@@ -256,7 +268,7 @@ class OrderTable:
             if update.execution in NO_PROOF or self._is_forgotten(update.order_id):
                 return self._apply_to_stranger(order, update)
             self._insert(order)
-        fill = update.execution is Execution.TRADE
+        fill = update.execution is _TRADE
         if self._is_repeated(order, update):
             return Applied(order, False, True, False)
         closed = not order.is_open
@@ -280,9 +292,9 @@ class OrderTable:
         return ours and self._first <= int(number) < self.next_number
 
     def _is_repeated(self, order: Order, update: OrderUpdate) -> bool:
-        if update.execution is Execution.REPLACED:  # a repeated one would answer a later request
+        if update.execution is _REPLACED:  # a repeated one would answer a later request
             return 0 < order.amended_to <= update.order_quantity
-        if update.execution is not Execution.TRADE:
+        if update.execution is not _TRADE:
             return False
         if not update.trade_id:  # a venue without trade ids: what it has told in all decides
             return 0 < update.cumulative - order.carried <= order.traded
@@ -323,7 +335,7 @@ class OrderTable:
         """An amendment lives on under its new id: what was filled until then belongs to the old
         one."""
         old = self._orders.get(order.replaces)
-        amended = update.execution is Execution.REPLACED and update.status not in CLOSED
+        amended = update.execution is _REPLACED and update.status not in CLOSED
         if not amended or old is None or "carried" in order.stamps:
             return
         order.stamps["carried"] = update.ts_local_ns
@@ -352,15 +364,24 @@ class OrderTable:
         self._enter(order)
         self._weigh(order, 0)
 
+    def _indexes_of(self, order: Order) -> tuple[dict[str, Order], ...]:
+        """The four views of open orders that it stands in."""
+        key = (order.strategy, order.instrument)
+        indexes = self._indexes.get(key)
+        if indexes is None:
+            indexes = self._indexes[key] = tuple(self._open.setdefault(one, {}) for one in _keys(order))
+        return indexes
+
     def _enter(self, order: Order) -> None:
-        for key in _keys(order):
-            self._open.setdefault(key, {})[order.order_id] = order
+        order_id = order.order_id
+        for index in self._indexes_of(order):
+            index[order_id] = order
         if order.quote_quantity is not None:
             self._by_quote[order.order_id] = order
 
     def _leave(self, order: Order) -> None:
-        for key in _keys(order):
-            del self._open[key][order.order_id]
+        for index in self._indexes_of(order):
+            del index[order.order_id]
         self._by_quote.pop(order.order_id, None)
         self._closed.append(order.order_id)
         if len(self._closed) > self._closed_kept:
@@ -369,14 +390,16 @@ class OrderTable:
     def _forget(self, order: Order) -> None:
         del self._orders[order.order_id]
         self._incomplete.pop(order.order_id, None)
-        self._exposure[order.instrument][order.side is Side.SELL] -= order.at_stake
+        self._exposure[order.instrument][order.side is _SELL] -= order.at_stake
 
     def _weigh(self, order: Order, before: int) -> None:
-        sides = self._exposure.setdefault(order.instrument, [0, 0])
-        sides[order.side is Side.SELL] += order.at_stake - before
-        if order.missing:
+        sides = self._exposure.get(order.instrument)
+        if sides is None:
+            sides = self._exposure[order.instrument] = [0, 0]
+        sides[order.side is _SELL] += order.at_stake - before
+        if order.filled > order.traded:
             self._incomplete[order.order_id] = order
-        else:
+        elif self._incomplete:
             self._incomplete.pop(order.order_id, None)
 
     def _move(self, order: Order, was: OrderStatus, update: OrderUpdate) -> None:
@@ -419,12 +442,12 @@ def _why_not_place(request: PlaceOrder) -> _Why:
         return "invalid", f"quantity {request.quantity} lots must be above 0"
     if request.quote_quantity is not None:
         return _why_not_by_quote(request)
-    if request.type in _UNPRICED and request.tif is TimeInForce.FOK:
+    priced = request.type not in _UNPRICED
+    if not priced and request.tif is TimeInForce.FOK:
         return "invalid", f"{request.type.value} takes what there is: FOK needs a price"
-    if request.type not in _UNPRICED and (request.price is None or request.price <= 0):
+    if priced and (request.price is None or request.price <= 0):
         return "invalid", f"{request.type.value} needs a price above 0, not {request.price}"
-    stop = request.type.value.startswith(("STOP", "TAKE"))
-    if stop and (request.stop_price is None or request.stop_price <= 0):
+    if request.type in _STOPS and (request.stop_price is None or request.stop_price <= 0):
         return "invalid", f"{request.type.value} needs a stop price above 0"
     return None
 

@@ -23,6 +23,7 @@ from ida_core.protocols import RiskCheck
 
 DAY_NS = 86_400_000_000_000
 _ZERO = Decimal(0)
+_CANCELS = (CancelOrder, CancelAll)
 
 
 class RiskState:
@@ -113,7 +114,7 @@ class RiskState:
 
     def open_orders(self, instrument: int) -> int:
         """How many orders may be live on it, pending and ``UNKNOWN`` ones counted."""
-        return len(self.orders.open_view(None, instrument))
+        return self.orders.open_count(instrument)
 
     def closing(self, request: OrderRequest) -> bool:
         """Whether the position cannot become larger or change sides by it, even if everything open
@@ -137,21 +138,24 @@ class RiskState:
 
     def note_sent(self) -> None:
         """An order was approved now: it counts toward the rate."""
-        self._sent.append(self.now_ns)
-        self._prune()
+        if self._longest_ns:  # else nobody has asked yet
+            self._sent.append(self.now_ns)
+            self._prune()
 
     def recent_orders(self, window_ns: int) -> int:
         """Orders and replacements approved within the last ``window_ns``. Kept as far back as the
         longest window ever asked for."""
-        self._longest_ns = max(self._longest_ns, window_ns)
+        if window_ns > self._longest_ns:
+            self._longest_ns = window_ns
         self._prune()
         if window_ns == self._longest_ns:
             return len(self._sent)
         return sum(1 for sent in self._sent if sent > self.now_ns - window_ns)
 
     def _prune(self) -> None:
-        while self._sent and self._sent[0] <= self.now_ns - self._longest_ns:
-            self._sent.popleft()
+        sent, oldest_ns = self._sent, self.now_ns - self._longest_ns
+        while sent and sent[0] <= oldest_ns:
+            sent.popleft()
 
 
 class RiskGate:
@@ -164,12 +168,13 @@ class RiskGate:
     def __init__(self, checks: Sequence[RiskCheck], state: RiskState) -> None:
         self.checks = tuple(checks)
         self.state = state
+        self._asked = [(check, check.check) for check in checks]
         self.refused: Counter[str] = Counter()
         self.halted: tuple[str, str] | None = None
 
     def approve(self, request: AnyRequest) -> Refusal | None:
         """Return None to let the request pass, or why not. The state's time must be the present."""
-        if isinstance(request, CancelOrder | CancelAll):
+        if isinstance(request, _CANCELS):
             return None
         refusal = self._hold(request) or self._ask_all(request)
         if refusal is None:
@@ -192,8 +197,9 @@ class RiskGate:
         return self.halted
 
     def _hold(self, request: OrderRequest) -> Refusal | None:
-        stale = not self.state.trusted(request.instrument)
-        if not (stale or self.halted) or self.state.closing(request):
+        if self.halted is None and self.state.trusted(request.instrument):
+            return None
+        if self.state.closing(request):
             return None
         if self.halted is not None:
             return self._refuse(request, "risk", "halted", f"{self.halted[0]}: {self.halted[1]}")
@@ -202,9 +208,10 @@ class RiskGate:
         return self._refuse(request, "risk", "stale_market", sentence)
 
     def _ask_all(self, request: OrderRequest) -> Refusal | None:
-        for check in self.checks:
+        state = self.state
+        for check, ask in self._asked:
             try:
-                sentence = check.check(request, self.state)
+                sentence = ask(request, state)
             except Exception as error:  # any failure of a plugin refuses, and names it
                 return self._refuse(request, check.name, "check_failed", _named(error))
             if sentence is not None:

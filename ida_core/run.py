@@ -46,6 +46,7 @@ from ida_core.protocols import FeedPlugin, RiskCheck, Strategy, Venue, VenueSetu
 from ida_core.rates import MarketRates
 from ida_core.report import Report, load as load_report
 from ida_core.reporting import write_reports
+from ida_core.timings import quantiles
 
 ORDER_PREFIX = "ida"
 TERMINAL = "console"
@@ -293,16 +294,11 @@ def _end_note(engine: Engine, stop: Stop) -> Note:
 
 def _timing(engine: Engine, run_id: str, started: datetime, elapsed_s: float) -> Timing:
     latency = dict(engine.venue.timings())
-    latency |= {name: _quantiles(samples) for name, samples in engine.latency.items() if samples}
+    latency |= {name: quantiles([one])._asdict() for name, one in engine.latency.items() if one}
     return Timing(ts_local_ns=engine.venue.now_ns, what="run", data={
         "run_id": run_id, "started": started.isoformat(timespec="seconds"), "elapsed_s": round(elapsed_s, 6),
         "throughput_eps": round(engine.venue.events / max(elapsed_s, 1e-9), 1), "latency_us": latency,
     })
-
-
-def _quantiles(samples_ns: Iterable[int]) -> dict[str, float]:
-    ordered = sorted(samples_ns)
-    return {f"p{q}": round(ordered[min(len(ordered) - 1, len(ordered) * q // 100)] / 1000, 3) for q in (50, 99)}
 
 
 # ------------------------------------------------------------------ worst cases and reports

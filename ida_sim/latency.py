@@ -5,6 +5,7 @@ Drawn with the generator that is handed in: same seed, same draws. A draw is nev
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from itertools import pairwise
 from random import Random
 from typing import Self
@@ -55,6 +56,13 @@ class Latency:
 
 
 class Constant(Latency):
+    def sample_ns(self) -> int:
+        return self._ns
+
+    @cached_property
+    def _ns(self) -> int:
+        return super().sample_ns()
+
     def _draw_ms(self) -> float:
         return self.arguments[0]
 

@@ -22,6 +22,7 @@ from ida_core import (
 from ida_core.native import ffi, lib
 
 TOKENS = 1 << 16
+_OK, _send = lib.IDA_OK, lib.ida_timeline_send
 PAGES = 16384
 
 _TYPES = {
@@ -144,7 +145,7 @@ class Timeline:
 
     def send(self, at_ns: int, token: int) -> bool:
         """False: as many requests are under way as there is room for."""
-        return bool(lib.ida_timeline_send(self.pointer, at_ns, token) == lib.IDA_OK)
+        return bool(_send(self.pointer, at_ns, token) == _OK)
 
     def respond(self, at_ns: int, token: int) -> None:
         if lib.ida_timeline_respond(self.pointer, at_ns, token) != lib.IDA_OK:

@@ -249,10 +249,13 @@ class SimVenue:
     # ------------------------------------------------------------- the way there and back
 
     def send(self, request: AnyRequest) -> None:
-        now = self.now_ns
-        self._last_arrival_ns = max(self._last_arrival_ns, now + self._request_latency.sample_ns())
+        now: int = self._event.now_ns
+        arrival_ns = now + self._request_latency.sample_ns()
+        if arrival_ns < self._last_arrival_ns:  # none overtakes another
+            arrival_ns = self._last_arrival_ns
+        self._last_arrival_ns = arrival_ns
         token = self._token_of(request)
-        if not self._timeline.send(self._last_arrival_ns, token):
+        if not self._timeline.send(arrival_ns, token):
             del self._under_way[token]
             self._respond(refusals(request, now, BUSY, "Too many requests are under way."))
 

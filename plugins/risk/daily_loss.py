@@ -29,8 +29,10 @@ class DailyLoss(RiskCheck):
 
     def halt(self, state: RiskState) -> str | None:
         limit = self.config.limit
+        if limit is None:
+            return None
         loss = state.day_start_equity - state.equity
-        if limit is None or loss < limit:
+        if loss < limit:
             return None
         return (
             f"today's loss of {plain(round(loss, 8))} {state.portfolio.currency} "

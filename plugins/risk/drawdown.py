@@ -31,6 +31,8 @@ class Drawdown(RiskCheck):
         return None if sentence is None or state.closing(request) else sentence
 
     def halt(self, state: RiskState) -> str | None:
+        if self.config.limit is None and self.config.fraction is None:
+            return None
         fall, currency = state.peak_equity - state.equity, state.portfolio.currency
         for limit in self._limits(state.peak_equity):
             if fall >= limit:

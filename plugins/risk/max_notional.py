@@ -24,8 +24,11 @@ class MaxNotional(RiskCheck):
     config: Config
 
     def check(self, request: OrderRequest, state: RiskState) -> str | None:
+        limit, limits = self.config.limit, self.config.symbols
+        if limit is None and not limits:
+            return None
         instrument = state.instruments[request.instrument]
-        limit = self.config.symbols.get(instrument.name, self.config.limit)
+        limit = limits.get(instrument.name, limit)
         if limit is None:
             return None
         notional = state.notional(request)

@@ -27,8 +27,11 @@ class MaxPosition(RiskCheck):
     config: Config
 
     def check(self, request: OrderRequest, state: RiskState) -> str | None:
+        limit, limits = self.config.limit, self.config.symbols
+        if limit is None and not limits:
+            return None
         instrument = state.instruments[request.instrument]
-        limit = self.config.symbols.get(instrument.name, self.config.limit)
+        limit = limits.get(instrument.name, limit)
         if limit is None:
             return None
         low, high = state.worst_position(request.instrument)

@@ -23,8 +23,11 @@ class MaxQuantity(RiskCheck):
     config: Config
 
     def check(self, request: OrderRequest, state: RiskState) -> str | None:
+        limit, limits = self.config.limit, self.config.symbols
+        if limit is None and not limits:
+            return None
         instrument = state.instruments[request.instrument]
-        limit = self.config.symbols.get(instrument.name, self.config.limit)
+        limit = limits.get(instrument.name, limit)
         quantity = instrument.quantity(state.lots(request))
         if limit is None or quantity <= limit:
             return None

@@ -24,11 +24,15 @@ class OrderRate(RiskCheck):
 
     config: Config
 
+    def __init__(self, config: Config | None = None) -> None:
+        super().__init__(config)
+        self._window_ns = round(self.config.window_s * 1e9)
+
     def check(self, request: OrderRequest, state: RiskState) -> str | None:
         limit = self.config.limit
         if limit is None:
             return None
-        count = state.recent_orders(round(self.config.window_s * 1e9))
+        count = state.recent_orders(self._window_ns)
         if count < limit:
             return None
         return f"{count} orders in {self.config.window_s:g} s, the limit is {limit}"

@@ -20,7 +20,7 @@ from measure import capture, rounds, seconds, tell
 from ida_core.book import Book
 from ida_core.config import RunSettings, Settings
 from ida_core.context import Context
-from ida_core.engine import Engine
+from ida_core.engine import TIMED_ONE_IN, Engine
 from ida_core.events import Quote, Trade
 from ida_core.feed import Feed
 from ida_core.journal import JournalWriter
@@ -30,6 +30,7 @@ from ida_core.native import ffi, lib
 from ida_core.plugins import Plugins, load_plugins
 from ida_core.protocols import RiskCheck, Strategy, VenueSetup
 from ida_core.run import build_engine, run_engine
+from ida_core.timings import quantiles
 
 SHELL_ROUNDS = 5
 
@@ -94,13 +95,15 @@ def build(
 
 
 def timed_run(
-    plugins: Plugins, recording: Path, kind: type[Strategy], journaled: bool, checks: Sequence[RiskCheck] = ()
+    plugins: Plugins, recording: Path, kind: type[Strategy], journaled: bool, checks: Sequence[RiskCheck] = (),
+    timed_one_in: int = TIMED_ONE_IN,
 ) -> tuple[float, Engine, Strategy]:
     """Seconds from the first event to the last; building and closing are apart."""
     strategy = kind()
     with tempfile.TemporaryDirectory() as folder:
         journal = JournalWriter(Path(folder) / "journal", "bench") if journaled else None
         engine = build(plugins, recording, strategy, checks, journal)
+        engine.timed_one_in = timed_one_in
         took = seconds(partial(run_engine, engine))
         if journal is not None:
             journal.close()
@@ -191,18 +194,16 @@ def fresh(recording: Path, *options: str) -> float:
 def bench_decision(plugins: Plugins, recording: Path) -> None:
     """From a book event to the strategy's return, its request checked by all risk checks, journaled and handed over."""
     checks = [plugins.lookup("risk_checks", name)() for name in RunSettings().risk]
-    engines = [timed_run(plugins, recording, Decider, True, checks)[1] for _ in range(SHELL_ROUNDS)]
+    engines = [timed_run(plugins, recording, Decider, True, checks, timed_one_in=1)[1] for _ in range(SHELL_ROUNDS)]
     for name, words in (
         ("tick_to_decision", "book event to request handed over"),
         ("order_out", "request to handed over"),
     ):
         for percent in (50, 99):
-            values = [quantile(engine.latency[name], percent) / 1000 for engine in engines]
-            tell(f"{words}, p{percent}", "us", values, key=f"{name}_p{percent}")
-
-
-def quantile(values: list[int], percent: int) -> float:
-    return sorted(values)[len(values) * percent // 100]
+            found = [quantiles([engine.latency[name]]) for engine in engines]
+            values = [one.p50 if percent == 50 else one.p99 for one in found]
+            note = f"{engines[0].latency[name].count:,} in each round"
+            tell(f"{words}, p{percent}", "us", values, key=f"{name}_p{percent}", note=note)
 
 
 def main() -> None:

@@ -136,6 +136,18 @@ def test_price_collar(desk: Desk, side: Side, price: int, passes: bool) -> None:
     assert (check.check(order, desk.state) is None) is passes
 
 
+def test_price_collar_is_exact_where_a_quotient_would_be_rounded(desk: Desk) -> None:
+    """1/3 above the mid is 33.33…%: above any decimal with threes alone, at or under the next digit up."""
+    desk.mids[0] = 300_000.0
+    order = desk.order(BUY, 1, type=OrderType.LIMIT, price=400_000)
+    threes = "0." + "3" * 40
+    assert made(PriceCollar, fraction=D(threes)).check(order, desk.state) is not None
+    assert made(PriceCollar, fraction=D(threes + "4")).check(order, desk.state) is None
+    desk.mids[0] = 0.5
+    assert made(PriceCollar, fraction=D(1)).check(desk.order(BUY, 1, price=1), desk.state) is None
+    assert made(PriceCollar, fraction=D("0.99")).check(desk.order(BUY, 1, price=1), desk.state) is not None
+
+
 def test_price_collar_says_how_far(desk: Desk) -> None:
     order = desk.order(BUY, 1, type=OrderType.LIMIT, price=660_000)
     sentence = "BTCUSDT: price 66000 is 10.00% above the mid, the limit is 5.00%"

@@ -1,0 +1,27 @@
+"""When Python looks for rings of garbage: between two batches of events, never between an event and its request."""
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def collecting_by_hand() -> Iterator[None]:
+    """What is there already is never looked at again, and nothing is by itself: ``collect_due`` does it."""
+    was_on = gc.isenabled()
+    gc.disable()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        if was_on:
+            gc.enable()
+
+
+def collect_due() -> None:
+    """Look at what Python itself would have looked at by now."""
+    young, middle, old = gc.get_count()
+    most = gc.get_threshold()
+    if young > most[0]:
+        gc.collect(2 if old > most[2] else 1 if middle > most[1] else 0)
