@@ -270,7 +270,7 @@ def _from_folder(folder: Path, found: str) -> Iterator[_Candidate]:
 
 
 def _from_file(file: Path, found: str) -> _Candidate:
-    return _Candidate(file.stem, found, lambda: _import_file(file), str(file))
+    return _Candidate(file.stem, found, lambda: import_file(file), str(file))
 
 
 def _from_environment(text: str) -> Iterator[_Candidate]:
@@ -288,7 +288,7 @@ def _module_loader(name: str) -> Callable[[], ModuleType]:
     return lambda: importlib.import_module(name)
 
 
-def _import_file(file: Path) -> ModuleType:
+def import_file(file: Path) -> ModuleType:
     """Import a one-file plugin under a name of its own.
 
     It is entered in ``sys.modules`` because msgspec looks up annotations of its records there.

@@ -21,7 +21,7 @@ from ida_core.portfolio import Portfolio
 from ida_core.report import load as load_report
 from ida_core.risk import RiskState
 from ida_core.run import execute
-from ida_core.testing import check_strategy, check_venue
+from ida_core.testing import check_feed, check_reporter, check_risk, check_strategy, check_venue
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "hooks.md"
 HOOKS = [name for name in vars(hooks) if name.startswith("ida_")]
@@ -68,6 +68,7 @@ def _exercise_strategy(join: Any, **_: Any) -> None:
 
 
 def _exercise_check(night: Any, report: Callable[[], Report], **_: Any) -> None:
+    check_risk(night)
     order = PlaceOrder(order_id="a", side=Side.BUY, type=OrderType.MARKET, quantity=1)
     instruments = report().instruments
     portfolio = Portfolio(instruments, {}, Decimal(1))
@@ -78,14 +79,18 @@ def _exercise_check(night: Any, report: Callable[[], Report], **_: Any) -> None:
 
 
 def _exercise_reporter(headline: Any, report: Callable[[], Report], folder: Path, **_: Any) -> None:
+    check_reporter(headline)
     assert " fills\n" in headline().write(report(), folder).read_text()
 
 
 def _exercise_panel(panel: Any, report: Callable[[], Report], **_: Any) -> None:
+    check_reporter(panel)
     assert panel().html(report()).startswith("<table><tr><td>")
 
 
 def _exercise_feed(tick: Any, **_: Any) -> None:
+    check_feed(tick)
+
     async def take_two() -> list[Any]:
         found = []
         async for signal in tick().events():

@@ -1,4 +1,4 @@
-"""The contract of ``ida_core.Venue`` as functions, one rule each: what ``testing.check_venue`` runs.
+"""The contract of ``ida_core.Venue`` as functions, one rule each: what ``check_venue`` runs.
 
 A rule is given what makes a fresh venue, and asserts. The market must be live and deep enough for an order of about
 ``NOTIONAL`` in quote units; on what happens outside, rules wait up to ``PATIENCE_S`` of the venue's time.
@@ -7,7 +7,7 @@ A rule is given what makes a fresh venue, and asserts. The market must be live a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from itertools import count
 from types import MappingProxyType
@@ -28,6 +28,7 @@ from ida_core.events import (
 from ida_core.ledger import Ledger
 from ida_core.model import InstrumentKind, OrderType, Side
 from ida_core.protocols import Subscription, Venue
+from ida_core.testing.rules import Rule, hold, require
 
 Make = Callable[[], Venue]
 NOTIONAL = Decimal(100)
@@ -304,7 +305,7 @@ def closes_twice(make: Make) -> None:
 
 
 #: Name → rule, in the order in which a venue's author wants to meet them.
-VENUE_RULES: Mapping[str, Callable[[Make], None]] = MappingProxyType({
+VENUE_RULES: Mapping[str, Rule[Make]] = MappingProxyType({
     rule.__name__: rule
     for rule in (
         keeps_the_protocol, names_its_instruments, tells_its_assumptions, closes_twice, never_goes_back_in_time,
@@ -313,3 +314,15 @@ VENUE_RULES: Mapping[str, Callable[[Make], None]] = MappingProxyType({
         cancels_all,
     )
 })
+
+
+def check_venue(make_venue: Make, rules: Collection[str] = tuple(VENUE_RULES)) -> None:
+    """Hold a venue to its contract.
+
+    Args:
+        make_venue: makes a fresh venue with a live market, each time the same one; called once or twice per rule.
+        rules: keys of ``VENUE_RULES``; all by default.
+    Raises:
+        AssertionError: names every rule that was broken, and how.
+    """
+    require("the venue", hold(VENUE_RULES, make_venue, rules))
