@@ -88,6 +88,7 @@ static void print(ida_match *m, int64_t price, int64_t lots, int taker_side)
 
 static void drop(ida_match *m, ida_order *o)
 {
+    m->reducing -= o->reduce_only;
     if (o->heap_index)
         ida_stops_remove(m->stops, o);
     ida_orders_remove(m->orders, o);
@@ -110,11 +111,26 @@ static int use_up(ida_match *m, ida_order *o, int64_t price, int64_t lots)
     return o->notional < price;
 }
 
+/* The account's position has moved by the fill of this order: towards the orders of its side, away from the others. */
+static void move_position(ida_match *m, const ida_order *filled, int64_t lots)
+{
+    if (!m->reducing)
+        return;
+    for (ida_order *o = ida_orders_oldest(m->orders, filled->account); o; o = o->younger) {
+        if (!o->reduce_only || o->account != filled->account)
+            continue;
+        if (__builtin_add_overflow(o->reducible, o->side == filled->side ? -lots : lots, &o->reducible))
+            o->reducible = o->side == filled->side ? INT64_MIN : INT64_MAX;
+        m->has_overreached |= ida_fill_overreaches(o);
+    }
+}
+
 /* One side of the present trade. counter: the other order's id, 0 if it was recorded liquidity. */
 static enum ida_progress fill(ida_match *m, ida_order *o, int64_t price, int64_t lots, uint64_t counter,
                               int reason)
 {
     int is_done = use_up(m, o, price, lots);
+    move_position(m, o, lots);
     o->filled += lots;
     if (o->by_notional)
         o->quantity = o->filled;
@@ -167,6 +183,35 @@ enum ida_progress ida_fill_resting(ida_match *m, ida_order *o, int64_t lots, int
 {
     m->trades++;
     return fill(m, o, o->price, lots, 0, reason);
+}
+
+/* ---- reduce-only ------------------------------------------------------------------------------------------- */
+
+int ida_fill_overreaches(const ida_order *o) { return o->reduce_only && o->leaves > o->reducible; }
+
+void ida_fill_expire_overreaching(ida_match *m, ida_order *o)
+{
+    ida_fill_end(m, o, IDA_X_EXPIRED, IDA_S_EXPIRED, IDA_R_REDUCE_ONLY);
+}
+
+static void expire_overreaching_from(ida_match *m, ida_order *oldest)
+{
+    ida_order *next;
+    for (ida_order *o = oldest; o; o = next) {
+        next = o->younger;
+        if (ida_fill_overreaches(o))
+            ida_fill_expire_overreaching(m, o);
+    }
+}
+
+void ida_fill_expire_all_overreaching(ida_match *m)
+{
+    if (!m->has_overreached)
+        return;
+    m->has_overreached = 0;
+    if (m->first_account)
+        expire_overreaching_from(m, ida_orders_oldest(m->orders, 0));
+    expire_overreaching_from(m, ida_orders_oldest(m->orders, m->first_account));
 }
 
 /* ---- self-trade prevention --------------------------------------------------------------------------------- */

@@ -26,6 +26,8 @@ struct ida_match {
     double power;
     uint32_t first_account;
     int64_t max_price, most_lots;
+    size_t reducing;        /* open reduce-only orders */
+    int has_overreached;    /* some may have more leaves than they could close */
 };
 
 /* Whether a taker may go on after one step of taking. */
@@ -56,6 +58,12 @@ void ida_fill_end(ida_match *m, ida_order *o, int execution, int status, int rea
 enum ida_progress ida_fill_meet(ida_match *m, ida_order *taker, ida_order *maker);
 enum ida_progress ida_fill_take(ida_match *m, ida_order *taker, int64_t price, int64_t lots);
 enum ida_progress ida_fill_resting(ida_match *m, ida_order *o, int64_t lots, int reason);
+/* Whether it would open a position. */
+int ida_fill_overreaches(const ida_order *o);
+/* Expires it. */
+void ida_fill_expire_overreaching(ida_match *m, ida_order *o);
+/* Expires all that would; no stop may be set free and not yet started. */
+void ida_fill_expire_all_overreaching(ida_match *m);
 /* Self-trade prevention instead of a trade, in the taker's mode. */
 int ida_fill_is_self(const ida_order *taker, const ida_order *maker);
 enum ida_progress ida_fill_prevent(ida_match *m, ida_order *taker, ida_order *maker);

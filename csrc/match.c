@@ -29,14 +29,20 @@ static void start_queue(ida_match *m, ida_order *o)
         ida_ahead_start(&o->ahead, ida_book_quantity(m->outside, o->side, o->price));
 }
 
-static void start_elected(ida_match *m)
+/* What follows from the order or trade under way: its stops, and the reduce-only orders it left nothing to close. */
+static void conclude(ida_match *m)
 {
     for (ida_order *o; (o = m->elected);) {
         m->elected = o->later;
+        if (ida_fill_overreaches(o)) {
+            ida_fill_expire_overreaching(m, o);
+            continue;
+        }
         start_queue(m, o);
         ida_fill_report(m, o, IDA_X_TRIGGERED, o->status, IDA_R_NONE);
         ida_taker_start(m, o);
     }
+    ida_fill_expire_all_overreaching(m);
 }
 
 /* ---- placing ------------------------------------------------------------------------------------------------ */
@@ -49,6 +55,8 @@ static int is_valid(const ida_match *m, const ida_new_order *n)
     if (n->tif > IDA_FOK || n->stp > IDA_STP_DECREMENT)
         return 0;
     if (by_notional ? n->notional <= 0 : n->quantity <= 0 || n->quantity > m->most_lots)
+        return 0;
+    if (n->reducible < 0 || (n->reducible && (by_notional || n->quantity > n->reducible)))
         return 0;
     if (!ida_fill_is_market(n->type) && (n->price <= 0 || n->price > m->max_price))
         return 0;
@@ -74,6 +82,8 @@ static void copy(ida_order *o, const ida_new_order *n)
     o->by_notional = !n->quantity;
     o->notional = n->quantity ? 0 : n->notional;
     o->quantity = o->leaves = n->quantity;
+    o->reduce_only = n->reducible > 0;
+    o->reducible = n->reducible;
     o->ahead.front = -1;
 }
 
@@ -90,6 +100,7 @@ ida_status ida_match_place(ida_match *m, const ida_new_order *n, int64_t now)
         return IDA_FULL;
     m->now = now;
     copy(o, n);
+    m->reducing += o->reduce_only;
     if (is_stop(o->type) && would_trigger(m, o)) {
         ida_fill_end(m, o, IDA_X_REJECTED, IDA_S_REJECTED, IDA_R_WOULD_TRIGGER);
         return IDA_OK;
@@ -105,7 +116,7 @@ ida_status ida_match_place(ida_match *m, const ida_new_order *n, int64_t now)
         ida_stops_add(m->stops, o, is_rising(o));
     else
         ida_taker_start(m, o);
-    start_elected(m);
+    conclude(m);
     return IDA_OK;
 }
 
@@ -160,6 +171,10 @@ static int64_t trade_through(ida_match *m, int side, int64_t price, int64_t left
         if (best == price || !ida_fill_reaches(side, best, price))
             break;
         ida_order *o = ida_orders_at(m->orders, side, best)->oldest;
+        if (ida_fill_overreaches(o)) {
+            ida_fill_expire_overreaching(m, o);
+            continue;
+        }
         int64_t lots = least(left, o->leaves);
         left -= lots;
         ida_fill_resting(m, o, lots, IDA_R_TRADED_THROUGH);
@@ -174,6 +189,10 @@ static void trade_at(ida_match *m, int side, int64_t price, int64_t quantity, in
     ida_order *next;
     for (ida_order *o = p ? p->oldest : NULL; o; o = next) {
         next = o->later;
+        if (ida_fill_overreaches(o)) {
+            ida_fill_expire_overreaching(m, o);
+            continue;
+        }
         int64_t lots = least(ida_ahead_trade(&o->ahead, quantity, left), o->leaves);
         left -= lots;
         if (lots)
@@ -203,7 +222,7 @@ ida_status ida_match_trade(ida_match *m, const ida_trade *t, int64_t now)
     if (ida_book_levels(m->own, side))
         trade_at(m, side, t->price, t->quantity, trade_through(m, side, t->price, t->quantity));
     ida_fill_move_last_price(m, t->price);
-    start_elected(m);
+    conclude(m);
     return IDA_OK;
 }
 
@@ -252,6 +271,12 @@ static int64_t cross_one(ida_match *m, const ida_order *o)
     return lots;
 }
 
+static int has_offer(const ida_match *m, const ida_order *o)
+{
+    int64_t price = ida_fill_recorded_best(m, !o->side);
+    return price >= 0 && ida_fill_reaches(o->side, o->price, price);
+}
+
 static void cross(ida_match *m, int side)
 {
     for (int64_t best; (best = ida_fill_own_best(m, side)) >= 0;) {
@@ -259,6 +284,10 @@ static void cross(ida_match *m, int side)
         if (other < 0 || !ida_fill_reaches(side, best, other))
             return;
         ida_order *o = ida_orders_at(m->orders, side, best)->oldest;
+        if (ida_fill_overreaches(o) && has_offer(m, o)) {
+            ida_fill_expire_overreaching(m, o);
+            continue;
+        }
         int64_t lots = cross_one(m, o);
         if (!lots || ida_fill_resting(m, o, lots, IDA_R_BOOK_CROSSED) != IDA_ENDED)
             return;
@@ -282,6 +311,7 @@ ida_status ida_match_depth(ida_match *m, const ida_depth *depth, int64_t now)
         show_depth(m, side, depth);
     for (int side = 0; side < 2; side++)
         cross(m, side);
+    conclude(m);
     return IDA_OK;
 }
 

@@ -11,6 +11,8 @@
  *  - A recorded trade at our price first uses up the queue ahead, then fills us, oldest first, by what is left
  *    of it; a trade through our price fills us by its quantity; the same quantity never fills two orders.
  *  - A recorded book whose other side reaches our price fills us by the quantity it shows at or through it.
+ * In both, every fill of an account moves what its reduce-only orders may still close. One that has more leaves than
+ * that is EXPIRED whole: before it could be filled next, and at the latest when the call is done, by age.
  * Reports of one placement: NEW (or REJECTED, alone), then its trades and preventions in order, of each the maker's
  * report before the taker's, then EXPIRED if a rest is not to stay. Stops that a trade has set free are started
  * when the order under way is done, in the order in which they were set free: TRIGGERED, then as above; of one
@@ -49,7 +51,8 @@ enum ida_reason {
     IDA_R_IOC_REST = 9,        /* expired */
     IDA_R_FOK_SHORT = 10,      /* expired: FOK could not be filled whole */
     IDA_R_SELF_TRADE = 11,     /* expired in match */
-    IDA_R_USER = 12            /* canceled on request */
+    IDA_R_USER = 12,           /* canceled on request */
+    IDA_R_REDUCE_ONLY = 13     /* expired: by now it would open a position */
 };
 
 
@@ -62,6 +65,8 @@ typedef struct ida_new_order {
     int64_t notional;      /* ticks x lots to spend, for MARKET with quantity 0: whole lots as far as it reaches.
                               FILLED once the rest buys no lot at the last price, EXPIRED if the book ends first */
     int64_t stop_price;    /* ticks; stops only */
+    int64_t reducible;     /* reduce-only: lots of the account's position that it may close, at least `quantity`;
+                              0: it may open one */
 } ida_new_order;
 
 typedef struct ida_report {

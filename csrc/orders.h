@@ -11,12 +11,14 @@ typedef struct ida_order {
     uint32_t account;
     uint8_t side, type, tif, stp, status;
     uint8_t by_notional; /* MARKET that spends `notional` */
+    uint8_t reduce_only;
     int64_t price;
     int64_t stop_price;
     int64_t quantity;    /* as it stands after amendments */
     int64_t filled;
     int64_t leaves;
     int64_t notional;    /* still to be spent */
+    int64_t reducible;   /* of reduce_only: lots of its account's position that it could still close; below 0: none */
     ida_ahead ahead;
     struct ida_order *earlier, *later;  /* at its price, while it rests; else free for its keeper */
     struct ida_order *older, *younger;  /* all, in order of placement */

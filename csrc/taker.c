@@ -36,6 +36,10 @@ static enum ida_progress take_best(ida_match *m, ida_order *o)
     if (price != own)
         return take_recorded(m, o, price, ida_recorded_available(m->recorded, other, price));
     ida_order *maker = ida_orders_at(m->orders, other, price)->oldest;
+    if (ida_fill_overreaches(maker)) {
+        ida_fill_expire_overreaching(m, maker);
+        return IDA_GO_ON;
+    }
     int64_t before = price == recorded ? recorded_before(m, maker) : 0;
     if (before)
         return take_recorded(m, o, price, before);
@@ -44,6 +48,12 @@ static enum ida_progress take_best(ida_match *m, ida_order *o)
 
 /* ---- all or nothing ---------------------------------------------------------------------------------------- */
 
+/* A maker that may have to expire before the taker comes to it: fills of its account that come first decide. */
+static int is_unsure(const ida_order *taker, const ida_order *maker)
+{
+    return ida_fill_overreaches(maker) || (maker->reduce_only && maker->account != taker->account);
+}
+
 /* Lots to be had at one price of `other` before the taker meets an order of its own that would end or shrink it;
  * *met tells whether it does. */
 static int64_t fillable_at(const ida_match *m, const ida_order *taker, int other, int64_t price, int *met)
@@ -51,6 +61,8 @@ static int64_t fillable_at(const ida_match *m, const ida_order *taker, int other
     int64_t lots = 0;
     ida_price *p = ida_orders_at(m->orders, other, price);
     for (ida_order *maker = p ? p->oldest : NULL; maker; maker = maker->later) {
+        if (is_unsure(taker, maker))
+            continue;
         if (!ida_fill_is_self(taker, maker))
             lots += maker->leaves;
         else if (taker->stp != IDA_STP_EXPIRE_MAKER) {

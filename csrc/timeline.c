@@ -40,6 +40,7 @@ typedef struct instrument {
     ida_agents *agents;
     const ida_mark *mark;    /* last published by the exchange */
     int64_t funded_ns;       /* the last funding time that was settled */
+    int64_t last_venue_ns;   /* of its feeds' last record of book or trade */
     ida_watch watch;
     size_t orders;
     int64_t max_price;
@@ -211,13 +212,26 @@ static void find_next_venue(feed_source *f)
         f->venue_offset = f->venue_is_untimed ? f->untimed[f->untimed_at] : f->order[f->order_at];
 }
 
-static ida_status collect_untimed(feed_source *f)
+/* Marks move neither book nor trades. */
+static void note_last(ida_timeline *t, const feed_source *f, const ida_record *r)
+{
+    int64_t at = r->flags & IDA_FLAG_NO_VENUE_TIME ? r->ts_local_ns : venue_time(f, r);
+    int64_t *last = &t->instruments[f->map[r->instrument]].last_venue_ns;
+    if (r->kind != IDA_MARK && at > *last)
+        *last = at;
+}
+
+static ida_status collect_untimed(ida_timeline *t, feed_source *f)
 {
     for (int pass = 0; pass < 2; pass++) {
         uint64_t count = 0;
         for (uint64_t i = 0; i < f->order_count; i++) {
             const ida_record *r = record_at(f, f->order[i]);
-            if (!(r->flags & IDA_FLAG_NO_VENUE_TIME) || !is_wanted(f, r))
+            if (!is_wanted(f, r))
+                continue;
+            if (!pass)
+                note_last(t, f, r);
+            if (!(r->flags & IDA_FLAG_NO_VENUE_TIME))
                 continue;
             if (pass)
                 f->untimed[count] = f->order[i];
@@ -268,7 +282,7 @@ ida_status ida_timeline_add_feed(ida_timeline *t, const void *file, const int32_
     for (uint64_t at = 0; at < f->bytes; at += record_at(f, at)->length)
         if (record_at(f, at)->instrument >= instruments)
             return IDA_CORRUPT;
-    if (collect_untimed(f) != IDA_OK)
+    if (collect_untimed(t, f) != IDA_OK)
         return IDA_FULL;
     find_next_local(f);
     find_next_venue(f);
@@ -615,4 +629,11 @@ int ida_timeline_exchange_ready(const ida_timeline *t, uint32_t i)
 {
     const instrument *x = &t->instruments[i];
     return x->agents != NULL || ida_sync_look(x->exchange_sync)->state != IDA_WAITING;
+}
+
+int ida_timeline_exchange_over(const ida_timeline *t, uint32_t i)
+{
+    const instrument *x = &t->instruments[i];
+    int64_t last = x->agents || x->last_venue_ns > t->end_ns ? t->end_ns : x->last_venue_ns;
+    return t->now_ns > last;
 }

@@ -65,22 +65,18 @@ class Hold(msgspec.Struct):
 
 
 class Count(msgspec.Struct):
-    """The open orders of one instrument: how many, the lots of its buys, and those that only reduce."""
+    """The open orders of one instrument: how many, and the lots of its buys."""
 
     orders: int = 0
     buys: int = 0
-    reducing: dict[OrderId, Hold] = {}
 
-    def add(self, order_id: OrderId, hold: Hold) -> None:
+    def add(self, hold: Hold) -> None:
         self.orders += 1
         self.lots(hold, hold.lots)
-        if hold.reduce_only:
-            self.reducing[order_id] = hold
 
-    def drop(self, order_id: OrderId, hold: Hold) -> None:
+    def drop(self, hold: Hold) -> None:
         self.orders -= 1
         self.lots(hold, -hold.lots)
-        self.reducing.pop(order_id, None)
 
     def lots(self, hold: Hold, more: int) -> None:
         if hold.side is Side.BUY:
@@ -139,7 +135,7 @@ class Account:
         refused = self._refuse_spot(hold) if hold.is_spot else self._refuse_perpetual(hold)
         if refused is None:
             self._holds[order_id] = hold
-            self._count(hold).add(order_id, hold)
+            self._count(hold).add(hold)
             self._change(hold, hold.amount)
         return refused
 
@@ -238,17 +234,16 @@ class Account:
         held = self._wallet.owned(instrument.base) + base(instrument, count.buys)
         return Situation(reference, count.orders, held)
 
-    def overreaching(self, instrument: Instrument) -> list[OrderId]:
-        """Reduce-only orders that would by now open a position: the exchange expires them."""
-        count = self._counts.get(instrument.name) or Count()
-        return [order_id for order_id, hold in count.reducing.items() if not self._reduces(hold)]
+    def reducible(self, instrument: Instrument, side: Side) -> int:
+        """Lots of the position of a perpetual that orders of ``side`` close; 0 if they would open one."""
+        return max(0, -side.sign * self.position(instrument).lots)
 
     def _count(self, hold: Hold) -> Count:
         return self._counts.setdefault(hold.instrument.name, Count())
 
     def _drop(self, order_id: OrderId) -> Hold:
         hold = self._holds.pop(order_id)
-        self._count(hold).drop(order_id, hold)
+        self._count(hold).drop(hold)
         return hold
 
     def _open(self, order_id: OrderId) -> Hold:
@@ -256,9 +251,6 @@ class Account:
         if hold is None:
             raise OrderStateError(f"order {order_id}: is not open")
         return hold
-
-    def _reduces(self, hold: Hold) -> bool:
-        return -hold.side.sign * self.position(hold.instrument).lots >= hold.lots
 
     def _refuse_spot(self, hold: Hold) -> Refused | None:
         if hold.reduce_only:
@@ -271,7 +263,7 @@ class Account:
         if hold.by_quote:
             return UNWANTED_QUOTE
         if hold.reduce_only:
-            return None if self._reduces(hold) else REDUCE_ONLY
+            return None if self.reducible(hold.instrument, hold.side) >= hold.lots else REDUCE_ONLY
         asset = hold.instrument.settle
         now = self._margin.initial(asset)
         then = self._margin.initial_with(hold.instrument, hold.side, hold.amount)

@@ -53,7 +53,7 @@ _REASONS = {
     lib.IDA_R_WOULD_TRIGGER: "Stop price would trigger immediately.",
     lib.IDA_R_NO_LIQUIDITY: "INSUFFICIENT_LIQUIDITY", lib.IDA_R_IOC_REST: "UNFILLED_IOC_QUANTITY_EXPIRED",
     lib.IDA_R_FOK_SHORT: "UNFILLED_FOK_ORDER_EXPIRED", lib.IDA_R_SELF_TRADE: "SELF_TRADE_PREVENTION",
-    lib.IDA_R_USER: "",
+    lib.IDA_R_USER: "", lib.IDA_R_REDUCE_ONLY: "REDUCE_ONLY",
 }
 #: Codes as Binance has them: new order rejected, cancel rejected, server busy.
 NEW_ORDER_REJECTED, CANCEL_REJECTED, BUSY = -2010, -2011, -1008
@@ -83,12 +83,11 @@ def refusals(request: AnyRequest, now_ns: int, code: int, text: str) -> list[Eve
 class _Open:
     """An order at the exchange: the request and the number under which the matching engine knows it."""
 
-    __slots__ = ("number", "overreaches", "request")
+    __slots__ = ("number", "request")
 
     def __init__(self, number: int, request: PlaceOrder) -> None:
         self.number = number
         self.request = request
-        self.overreaches = False
 
 
 class Exchange:
@@ -96,6 +95,7 @@ class Exchange:
 
     def __init__(self, instruments: Sequence[Instrument], timeline: Timeline, account: Account, fees: Fees) -> None:
         self._instruments = instruments
+        self._late = [0] * len(instruments)
         self._timeline = timeline
         self._matching: list[Matching] = [timeline.matching(i) for i in range(len(instruments))]
         self._books = [timeline.exchange_book(i) for i in range(len(instruments))]
@@ -104,7 +104,7 @@ class Exchange:
         self._by_id: dict[str, _Open] = {}
         self._by_number: dict[int, _Open] = {}
         self._last_number = 0
-        self.warnings: list[str] = []
+        self._breaches: list[str] = []
 
     def handle(self, request: AnyRequest, now_ns: int) -> list[Event]:
         """One request has arrived."""
@@ -125,16 +125,28 @@ class Exchange:
         refused = self._refusal(request)
         if refused is not None:
             return refusals(request, now_ns, *refused)
+        if self._timeline.exchange_over(request.instrument):
+            return [self._too_late(request, now_ns)]
         self._last_number += 1
         order = _Open(self._last_number, request)
         self._by_id[request.order_id] = self._by_number[order.number] = order
         i = request.instrument
-        status = self._matching[i].place(order.number, request, self._notional(request), now_ns)
+        status = self._matching[i].place(
+            order.number, request, self._notional(request), self._reducible(request), now_ns)
         if status != lib.IDA_OK:
             self._forget(order)
             text = str(ffi.string(lib.ida_status_text(status)).decode())
             return refusals(request, now_ns, NEW_ORDER_REJECTED, f"Matching engine: {text}.")
         return self.reports(i)
+
+    def _too_late(self, request: PlaceOrder, now_ns: int) -> Event:
+        """The book stands still: what it would fill says nothing. Neither a fill nor a refusal of the venue."""
+        self._late[request.instrument] += 1
+        self.account.release(request.order_id)
+        return OrderUpdate(
+            ts_venue_ns=now_ns, instrument=request.instrument, order_id=request.order_id, side=request.side,
+            execution=Execution.EXPIRED, status=OrderStatus.EXPIRED, order_quantity=request.quantity,
+            reason="END_OF_DATA")
 
     def _refusal(self, request: PlaceOrder) -> tuple[int, str] | None:
         """Filters, then the account, as Binance orders them."""
@@ -171,6 +183,12 @@ class Exchange:
         instrument = self._instruments[request.instrument]
         return int(request.quote_quantity / (instrument.tick_size * instrument.lot_size * instrument.multiplier))
 
+    def _reducible(self, request: PlaceOrder) -> int:
+        """Lots of the position that a reduce-only order may close; 0 for others."""
+        if not request.reduce_only:
+            return 0
+        return self.account.reducible(self._instruments[request.instrument], request.side)
+
     # ------------------------------------------------------------- canceling and replacing
 
     def _cancel(self, request: CancelOrder, now_ns: int) -> list[Event]:
@@ -203,15 +221,13 @@ class Exchange:
         """Book the matching engine's new reports of one instrument, and tell them."""
         events: list[Event] = []
         prices: list[int] = []
-        while reports := self._matching[index].take_reports():
-            for report in reports:
-                order = self._by_number[report.order_id]
-                events.append(self._update(index, order, report))
-                if report.execution == lib.IDA_X_TRADE:
-                    prices.append(report.price)
-                if report.status in _ENDED:
-                    self._forget(order)
-            self._expire_overreaching(index)
+        for report in self._matching[index].take_reports():
+            order = self._by_number[report.order_id]
+            events.append(self._update(index, order, report))
+            if report.execution == lib.IDA_X_TRADE:
+                prices.append(report.price)
+            if report.status in _ENDED:
+                self._forget(order)
         if prices:
             self._check_margin(index, prices[-1])
             events.append(BalanceUpdate(
@@ -230,31 +246,22 @@ class Exchange:
         elif report.execution == lib.IDA_X_TRADE_PREVENTION and report.leaves:
             self.account.amend(request.order_id, report.leaves)
         rejected = report.execution == lib.IDA_X_REJECTED
-        expired = order.overreaches and report.execution == lib.IDA_X_CANCELED
         return OrderUpdate(
             ts_venue_ns=report.ts_venue_ns, instrument=index, order_id=request.order_id, side=request.side,
-            execution=Execution.EXPIRED if expired else _EXECUTIONS[report.execution],
-            status=OrderStatus.EXPIRED if expired else _STATUSES[report.status], venue_order_id=order.number,
+            execution=_EXECUTIONS[report.execution], status=_STATUSES[report.status], venue_order_id=order.number,
             price=report.price if report.trade_id else 0, quantity=report.quantity, cumulative=report.cumulative,
             leaves=report.leaves, order_quantity=report.order_quantity, trade_id=report.trade_id,
             maker=bool(report.maker), fee=fee.amount, fee_asset=fee.asset,
-            reason="REDUCE_ONLY" if expired else _REASONS[report.reason],
+            reason=_REASONS[report.reason],
             code=NEW_ORDER_REJECTED if rejected else 0, ahead=report.ahead,
         )
-
-    def _expire_overreaching(self, index: int) -> None:
-        """Reduce-only orders that would by now open a position."""
-        for order_id in self.account.overreaching(self._instruments[index]):
-            order = self._by_id[str(order_id)]
-            order.overreaches = True
-            self._matching[index].cancel(order.number, self._timeline.now_ns)
 
     def _check_margin(self, index: int, price: int) -> None:
         instrument = self._instruments[index]
         if instrument.kind is not InstrumentKind.SPOT:
             sentence = self.account.mark(instrument, instrument.price(price))
             if sentence:
-                self.warnings.append(sentence)
+                self._breaches.append(sentence)
 
     def _forget(self, order: _Open) -> None:
         self._by_id.pop(order.request.order_id, None)
@@ -271,6 +278,13 @@ class Exchange:
         if payment is None:
             return []
         return [msgspec.structs.replace(payment, instrument=index, ts_venue_ns=mark.next_funding_ns)]
+
+    def warnings(self) -> list[str]:
+        """Sentences for the result: where it rests on what an exchange would not have done."""
+        late = [
+            f"{instrument.name}: {count} orders arrived after the last market event and expired unmatched (END_OF_DATA)"
+            for instrument, count in zip(self._instruments, self._late, strict=True) if count]
+        return self._breaches + late
 
     def open_orders(self) -> list[PlaceOrder]:
         return [o.request for o in self._by_id.values()]

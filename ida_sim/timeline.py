@@ -58,8 +58,9 @@ class Matching:
     def _match(self) -> Any:
         return lib.ida_timeline_match(self._timeline, self._index)
 
-    def place(self, order_id: int, request: PlaceOrder, notional: int, now_ns: int) -> int:
-        """Returns an ``ida_status``; outcomes come as reports. Prices in ticks, quantities in lots."""
+    def place(self, order_id: int, request: PlaceOrder, notional: int, reducible: int, now_ns: int) -> int:
+        """Returns an ``ida_status``; outcomes come as reports. Prices in ticks, quantities in lots; ``reducible`` is
+        0 unless the order is reduce-only."""
         order = self._order
         order.order_id = order_id
         order.account = 1
@@ -71,6 +72,7 @@ class Matching:
         order.quantity = request.quantity
         order.notional = notional
         order.stop_price = request.stop_price or 0
+        order.reducible = reducible
         return int(lib.ida_match_place(self._match, order, now_ns))
 
     def cancel(self, order_id: int, now_ns: int) -> int:
@@ -162,6 +164,10 @@ class Timeline:
 
     def exchange_ready(self, index: int) -> bool:
         return bool(lib.ida_timeline_exchange_ready(self.pointer, index))
+
+    def exchange_over(self, index: int) -> bool:
+        """The last book change and trade of its market are past: nothing would answer an order any more."""
+        return bool(lib.ida_timeline_exchange_over(self.pointer, index))
 
     def matching(self, index: int) -> Matching:
         return Matching(self.pointer, index)

@@ -332,7 +332,7 @@ class SimVenue:
                 found.extend(feed_warnings(feed))
         for instrument, market in zip(self._instruments, self._markets, strict=True):
             found.extend(_market_warnings(instrument.name, market))
-        return found + self._exchange.warnings
+        return self._exchange.warnings() + found
 
     def close(self) -> None:
         for group in self._sources:

@@ -12,7 +12,7 @@ GTC, IOC, FOK = range(3)
 NEW, CANCELED, REPLACED, REJECTED, TRADE, EXPIRED, TRADE_PREVENTION, TRIGGERED = range(8)
 S_NEW, S_PARTIALLY, S_FILLED, S_CANCELED, S_REJECTED, S_EXPIRED, S_IN_MATCH = range(7)
 (NONE, TOOK, QUEUE_REACHED, TRADED_THROUGH, BOOK_CROSSED, MATCHED, WOULD_TAKE, WOULD_TRIGGER,
- NO_LIQUIDITY, IOC_REST, FOK_SHORT, SELF_TRADE, USER) = range(13)  # fmt: skip
+ NO_LIQUIDITY, IOC_REST, FOK_SHORT, SELF_TRADE, USER, REDUCE_ONLY) = range(14)  # fmt: skip
 
 
 @dataclass(eq=False)
@@ -35,6 +35,7 @@ class Order:
     waits: bool = False  # for its stop price
     ended: bool = False
     by_notional: bool = False
+    reducible: int | None = None  # of reduce-only orders
 
     @property
     def is_market(self) -> bool:
@@ -48,6 +49,10 @@ class Order:
         if self.is_market:
             return True
         return price <= self.price if self.side == BUY else price >= self.price
+
+    @property
+    def overreaches(self) -> bool:
+        return self.reducible is not None and self.leaves > self.reducible
 
     def wanted(self, price: int) -> int:
         return self.notional // price if self.by_notional else self.leaves
@@ -115,9 +120,22 @@ class Twin:
     def fill(self, o: Order, price: int, lots: int, reason: int, counter: int = 0) -> None:
         done = self.use(o, price, lots)
         o.filled += lots
+        for x in self.orders:
+            if x.reducible is not None and x.account == o.account:
+                x.reducible += -lots if x.side == o.side else lots
         status = S_FILLED if done else S_PARTIALLY
         self.report(o, TRADE, status, reason, price=price, lots=lots, counter=counter,
                     maker=int(reason != TOOK))  # fmt: skip
+
+    def expire(self, o: Order) -> bool:
+        """Whether it would open a position; then it is gone."""
+        if o.overreaches:
+            self.report(o, EXPIRED, S_EXPIRED, REDUCE_ONLY)
+        return o.ended
+
+    def expire_all(self) -> None:
+        for o in list(self.orders):
+            self.expire(o)
 
     def lose(self, o: Order, price: int, lots: int, counter: int) -> None:
         done = self.use(o, price, lots)
@@ -142,6 +160,8 @@ class Twin:
             return False
         there = offers.get(price, 0)
         maker = next((m for m in makers if m.price == price), None)
+        if maker and self.expire(maker):
+            return True
         if maker and self.recorded:
             taken = self.taken[other].get(price, 0)
             there = min(there, max(0, math.ceil(maker.front or 0) - taken))
@@ -178,6 +198,9 @@ class Twin:
     def could_fill(self, o: Order) -> bool:
         """Tries it, on a copy of the world."""
         world = copy.deepcopy(self)
+        world.orders = [
+            x for x in world.orders
+            if not (x.overreaches or (x.reducible is not None and x.account != o.account))]
         order = next(x for x in world.orders if x.order_id == o.order_id)
         world.take(order)
         return order.filled == o.quantity
@@ -204,13 +227,14 @@ class Twin:
     def place(
         self, order_id: int, side: int, quantity: int, price: int = 0, *, kind: int = LIMIT,
         tif: int = GTC, stp: int = 0, account: int = 1, notional: int = 0, stop: int = 0,
-        now: int = 0,
+        reducible: int = 0, now: int = 0,
     ) -> None:  # fmt: skip
         self.now = now
         tif = GTC if kind == LIMIT_MAKER else tif
         o = Order(order_id, side, quantity, price, kind, tif, stp, account, notional, stop)
         o.price = 0 if o.is_market else price
         o.leaves, o.by_notional = quantity, not quantity
+        o.reducible = reducible or None
         self.orders.append(o)
         if kind >= STOP_LOSS:
             self.place_stop(o)
@@ -246,9 +270,11 @@ class Twin:
     def start_elected(self) -> None:
         while self.elected:
             o = self.elected.pop(0)
-            self.queue(o)
-            self.report(o, TRIGGERED, S_NEW)
-            self.start(o)
+            if not self.expire(o):
+                self.queue(o)
+                self.report(o, TRIGGERED, S_NEW)
+                self.start(o)
+        self.expire_all()
 
     def find(self, order_id: int) -> Order | None:
         return next((o for o in self.orders if o.order_id == order_id), None)
@@ -276,12 +302,14 @@ class Twin:
         self.now = now
         left, side = quantity, 1 - aggressor
         for o in self.resting(side):
-            if o.price != price and o.takes_at(price) and left:
+            if o.price != price and o.takes_at(price) and left and not self.expire(o):
                 lots = min(left, o.leaves)
                 left -= lots
                 self.hit(o, lots, TRADED_THROUGH)
         first = True
         for o in [o for o in self.resting(side) if o.price == price]:
+            if self.expire(o):
+                continue
             beyond = math.floor(left - (o.front or 0))
             o.front = max(0.0, (o.front or 0) - left)
             o.traded += quantity
@@ -312,6 +340,7 @@ class Twin:
         for side in (BUY, SELL):
             for o in self.resting(side):
                 self.cross(o)
+        self.expire_all()
 
     def show(self, side: int, price: int, quantity: int) -> None:
         before = self.book[side].pop(price, 0)
@@ -341,6 +370,8 @@ class Twin:
     def cross(self, o: Order) -> None:
         other = 1 - o.side
         offers = self.available(other)
+        if any(map(o.takes_at, offers)) and self.expire(o):
+            return
         lots = 0
         for price in sorted(offers, reverse=other == BUY):
             if o.takes_at(price) and lots < o.leaves:

@@ -101,12 +101,12 @@ class Match:
     def place(
         self, order_id: int, side: int, quantity: int, price: int = 0, *, kind: int = lib.IDA_LIMIT,
         tif: int = lib.IDA_GTC, stp: int = 0, account: int = 1, notional: int = 0, stop: int = 0,
-        now: int = 0,
+        reducible: int = 0, now: int = 0,
     ) -> list[Report]:  # fmt: skip
         new = self._new
         new.order_id, new.account, new.side, new.type = order_id, account, side, kind
         new.tif, new.stp, new.price, new.quantity = tif, stp, price, quantity
-        new.notional, new.stop_price = notional, stop
+        new.notional, new.stop_price, new.reducible = notional, stop, reducible
         return self._answer(lib.ida_match_place(self.match, new, now))
 
     def cancel(self, order_id: int, now: int = 0) -> list[Report]:
@@ -192,7 +192,7 @@ _PLACE = re.compile(
     r"(?P<name>[A-Z]) (?P<side>buy|sell)(?: (?P<lots>\d+))?(?: @ (?P<price>\d+))?"
     r"(?P<market> market)?(?: notional (?P<notional>\d+))?(?P<post> post-only)?"
     r"(?: (?P<trigger>stop|take) (?P<stop>\d+))?(?: (?P<tif>ioc|fok))?(?: stp (?P<stp>\w+))?"
-    r"(?: account (?P<account>\d+))?"
+    r"(?: account (?P<account>\d+))?(?: reduce-only (?P<reducible>\d+))?"
 )
 
 
@@ -208,6 +208,7 @@ def _place(match: Match, found: re.Match[str]) -> list[Report]:
         int(found["price"] or 0), kind=_kind(found), tif=TIFS[found["tif"] or "gtc"],
         stp=STPS.index(found["stp"] or "none"), account=int(found["account"] or 1),
         notional=int(found["notional"] or 0), stop=int(found["stop"] or 0),
+        reducible=int(found["reducible"] or 0),
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ static ida_new_order any_order(uint64_t id)
         .order_id = id, .account = (uint32_t)dice(4), .side = (uint8_t)dice(2), .type = (uint8_t)dice(8),
         .tif = (uint8_t)dice(4), .stp = (uint8_t)dice(6), .price = 990 + dice(20) - dice(50) / 49 * 2000,
         .quantity = dice(9), .notional = dice(30000) - 100, .stop_price = 990 + dice(20),
+        .reducible = dice(3) ? 0 : dice(14) - 1,
     };
 }
 

@@ -79,13 +79,16 @@ def an_order(draw: Random, mid: int = 100) -> dict[str, int]:
     kind = draw.choice(KINDS)
     by_notional = kind == 1 and draw.random() < 0.3
     side = draw.randrange(2)
-    return {
+    order = {
         "side": side, "kind": kind, "price": near(draw, mid + (3, -3)[1 - side], 5),
         "quantity": 0 if by_notional else draw.randint(1, 12),
         "notional": draw.randint(50, 2500) if by_notional else 0,
         "tif": draw.choice(TIFS), "stp": draw.choice([0, 0, 1, 2, 3, 4]),
         "account": draw.randint(1, 3), "stop": near(draw, mid, 5),
     }  # fmt: skip
+    if order["quantity"] and draw.random() < 0.25:
+        order["reducible"] = order["quantity"] + draw.choice([0, 0, draw.randint(1, 12)])
+    return order
 
 
 def some_levels(draw: Random, mid: int, sign: int) -> list[tuple[int, int]]:

@@ -29,10 +29,12 @@ Levels = Sequence[tuple[str, str]]
 
 
 class Tape:
-    """A spot recording of BTCUSDT, tick 0.1 and lot 0.001: times in ms after the start, feed latency ``lag_ms``."""
+    """A recording of BTCUSDT, tick 0.1 and lot 0.001: times in ms after the start, feed latency ``lag_ms``; of spot, or
+    of the USDⓈ-M perpetual."""
 
-    def __init__(self, lag_ms: int = 2) -> None:
+    def __init__(self, lag_ms: int = 2, *, perpetual: bool = False) -> None:
         self.lag_ms = lag_ms
+        self.perpetual = perpetual
         self.lines: list[str] = []
         self._id = 100
         self._trade = 0
@@ -42,23 +44,27 @@ class Tape:
         self.lines.append(f"{local_ns} {json.dumps(message, separators=(',', ':'))}")
 
     def snapshot(self, at_ms: float, bids: Levels, asks: Levels) -> Tape:
-        self._write(at_ms, {"lastUpdateId": self._id, "bids": bids, "asks": asks})
+        at = START_MS + int(at_ms)
+        more = {"E": at, "T": at} if self.perpetual else {}
+        self._write(at_ms, {"lastUpdateId": self._id, **more, "bids": bids, "asks": asks})
         return self.depth(at_ms, [], [])
 
     def depth(self, at_ms: float, bids: Levels, asks: Levels) -> Tape:
         self._id += 1
+        at = START_MS + int(at_ms)
+        more = {"T": at, "pu": self._id - 1} if self.perpetual else {}
         self._write(at_ms, {"stream": "btcusdt@depth@100ms", "data": {
-            "e": "depthUpdate", "E": START_MS + int(at_ms), "s": "BTCUSDT", "U": self._id, "u": self._id,
-            "b": bids, "a": asks}})
+            "e": "depthUpdate", "E": at, "s": "BTCUSDT", "U": self._id, "u": self._id, **more, "b": bids, "a": asks}})
         return self
 
     def trade(self, at_ms: float, price: str, quantity: str, *, seller: bool, **extra: Any) -> Tape:
         """``seller``: the aggressor sold."""
         self._trade += 1
         at = START_MS + int(at_ms)
+        extra = {**({"X": "MARKET"} if self.perpetual else {"M": True}), **extra}
         self._write(at_ms, {"stream": "btcusdt@trade", "data": {
             "e": "trade", "E": at, "s": "BTCUSDT", "t": self._trade, "p": price, "q": quantity, "T": at,
-            "m": seller, "M": True, **extra}})
+            "m": seller, **extra}})
         return self
 
     def save(self, folder: Path) -> Path:
@@ -68,12 +74,14 @@ class Tape:
 
 
 class Seen:
-    """What a run on a tape came to: the venue, the engine, and every execution report in order."""
+    """What a run on a tape came to: the venue, the engine, every execution report that the strategy saw, and all that
+    was kept, as in a journal: also what came after the strategy had stopped."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.venue = engine.venue
         self.updates: list[OrderUpdate] = []
+        self.kept: list[Any] = []
 
     def of(self, execution: str) -> list[OrderUpdate]:
         return [u for u in self.updates if u.execution == execution]
@@ -115,15 +123,19 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Seen]
     """``play(tape, {ms: act}, **sim)``: run the acts on the tape; latency 5 ms each way, no fees, unless said."""
     monkeypatch.setenv("IDA_CACHE_DIR", str(tmp_path / "cache"))
 
-    def run(tape: Tape, acts: dict[float, Act] | Strategy | list[Strategy], **sim: Any) -> Seen:
+    def run(
+        tape: Tape, acts: dict[float, Act] | Strategy | list[Strategy], *, duration_s: float | None = None, **sim: Any,
+    ) -> Seen:
         config = SimConfig(**{"maker_fee": Decimal(0), "taker_fee": Decimal(0), "clock_offset_ms": Decimal(0), **sim})
         venue = SimVenue.build(VenueSetup(
-            config=config, feed=(str(tape.save(tmp_path)),), recordings=(BinanceRecording(),),
+            config=config, feed=(str(tape.save(tmp_path)),), duration_s=duration_s, recordings=(BinanceRecording(),),
             instruments={"BTCUSDT": {"tick_size": Decimal("0.1"), "lot_size": Decimal("0.001")}}))
         strategies = [Script(acts)] if isinstance(acts, dict) else acts if isinstance(acts, list) else [acts]
-        engine = make_engine(venue, strategies)
+        kept: list[Any] = []
+        engine = make_engine(venue, strategies, journal=kept)
         run_engine(engine)
         seen = Seen(engine)
+        seen.kept = kept
         seen.updates = getattr(strategies[0], "seen", [])
         return seen
 
@@ -141,10 +153,18 @@ def make_engine(venue: SimVenue, strategies: Sequence[Strategy], **more: Any) ->
         log=Log.silent(), clock=SimulatedClock(venue.start_ns()), **more)
 
 
+BIDS, ASKS = [("100.0", "1.000"), ("99.9", "2.000")], [("100.1", "1.000"), ("100.2", "2.000"), ("100.3", "3.000")]
+
+
 @pytest.fixture
 def tape() -> Tape:
     """Bids 100.0 x 1.000 and 99.9 x 2.000, asks 100.1 x 1.000, 100.2 x 2.000 and 100.3 x 3.000, from 0 ms on."""
-    return Tape().snapshot(
-        0, [("100.0", "1.000"), ("99.9", "2.000")], [("100.1", "1.000"), ("100.2", "2.000"), ("100.3", "3.000")])
+    return Tape().snapshot(0, BIDS, ASKS)
+
+
+@pytest.fixture
+def perpetual() -> Tape:
+    """The same book of the perpetual."""
+    return Tape(perpetual=True).snapshot(0, BIDS, ASKS)
 
 

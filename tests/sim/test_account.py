@@ -186,9 +186,9 @@ class TestLinear:
         assert account.hold(2, sell(11, 600000, reduce_only=True), LINEAR) == refused
         assert account.hold(2, sell(10, 600000, reduce_only=True), LINEAR) is None
         assert account.hold(3, sell(10, 610000, reduce_only=True), LINEAR) is None
-        assert account.overreaching(LINEAR) == []
+        assert account.reducible(LINEAR, Side.SELL) == 10
         account.fill(2, 4, 600000, FREE)
-        assert account.overreaching(LINEAR) == [3]
+        assert (account.reducible(LINEAR, Side.SELL), account.reducible(LINEAR, Side.BUY)) == (6, 0)
         assert account.balances()["USDT"] == (D(982), D(18))
 
     def test_a_quote_quantity_is_for_spot(self) -> None:

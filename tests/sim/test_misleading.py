@@ -1,0 +1,66 @@
+"""What could flatter a result: fills that an exchange would not have given, and figures it would not have let grow."""
+
+from decimal import Decimal
+
+from ida_core import OrderUpdate, Side
+
+
+def place(side, lots, price, **more):
+    return lambda ctx: ctx.place(side, lots, price, **more)
+
+
+def ended(seen):
+    updates = [u for u in seen.kept if isinstance(u, OrderUpdate) and not u.leaves]
+    return [(u.side.value, u.quantity, u.price, u.status.value, u.reason) for u in updates]
+
+
+def test_one_event_that_reaches_two_reduce_only_orders_closes_the_position_once(play, perpetual):
+    perpetual.depth(50, [], []).trade(60, "100.9", "9.000", seller=False).depth(99, [], [])
+    seen = play(perpetual, {
+        10: place(Side.BUY, 400, 1001),
+        30: lambda ctx: [ctx.place(Side.SELL, 400, ticks, reduce_only=True) for ticks in (1006, 1007)]})
+    assert ended(seen) == [
+        ("BUY", 400, 1001, "FILLED", "TOOK"),
+        ("SELL", 400, 1006, "FILLED", "TRADED_THROUGH"),
+        ("SELL", 0, 0, "EXPIRED", "REDUCE_ONLY")]
+    assert seen.engine.portfolio.account(0).quantity == 0
+
+
+def test_a_reduce_only_order_larger_than_what_is_left_expires_whole(play, perpetual):
+    perpetual.depth(50, [], []).depth(99, [], [])
+    seen = play(perpetual, {
+        10: place(Side.BUY, 400, 1001),
+        30: lambda ctx: [
+            ctx.place(Side.SELL, 400, 1007, reduce_only=True), ctx.place(Side.SELL, 100, 1007, reduce_only=True)],
+        45: place(Side.SELL, 300, 1000)})
+    assert ended(seen) == [
+        ("BUY", 400, 1001, "FILLED", "TOOK"),
+        ("SELL", 300, 1000, "FILLED", "TOOK"),
+        ("SELL", 0, 0, "EXPIRED", "REDUCE_ONLY"),
+        ("SELL", 0, 0, "CANCELED", "")], "100 of the 100 held may still be closed"
+
+
+def test_an_order_that_arrives_after_the_data_meets_no_frozen_book(play, tape):
+    """Sent at 96, it arrives at 101; the last event at the exchange is of 99."""
+    seen = play(tape.depth(99, [], []), {90: place(Side.BUY, 100, 1001), 96: place(Side.BUY, 200, 1001)})
+    assert ended(seen) == [("BUY", 100, 1001, "FILLED", "TOOK"), ("BUY", 0, 0, "EXPIRED", "END_OF_DATA")]
+    assert seen.venue.warnings()[0] == (
+        "BTCUSDT: 1 orders arrived after the last market event and expired unmatched (END_OF_DATA)")
+    assert seen.venue.balances()["USDT"] == (Decimal(1_000_000) - Decimal("10.01"), 0), "it holds nothing back"
+
+
+def test_a_market_that_ends_earlier_than_another_takes_no_more_orders(play, tape):
+    """What happened at the last instant still counts; a replacement gives up the old order, as anywhere."""
+    ids = []
+    seen = play(tape.depth(99, [], []), {
+        80: lambda ctx: ids.append(ctx.place(Side.BUY, 100, 990)),
+        94: place(Side.BUY, 200, 1001),
+        95: lambda ctx: ctx.replace(ids[0], 100, 1001)})
+    assert ended(seen) == [
+        ("BUY", 200, 1001, "FILLED", "TOOK"), ("BUY", 0, 0, "CANCELED", ""), ("BUY", 0, 0, "EXPIRED", "END_OF_DATA")]
+
+
+def test_a_duration_is_an_end_of_data_too(play, tape):
+    seen = play(tape.depth(49, [], []).depth(99, [], []), {
+        30: place(Side.BUY, 100, 1001), 48: place(Side.BUY, 200, 1001)}, duration_s=0.05)
+    assert [reason for *_, reason in ended(seen)] == ["TOOK", "END_OF_DATA"]
