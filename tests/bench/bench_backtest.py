@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from measure import capture, rounds, seconds, tell
+from measure import capture, in_turn, rounds, seconds, tell
 
 from ida_core.book import Book
 from ida_core.config import RunSettings, Settings
@@ -129,16 +129,24 @@ def level_rows(feed: Feed) -> int:
     return rows
 
 
-def bench_engine(plugins: Plugins, recording: Path) -> None:
+def recorded(plugins: Plugins, recording: Path) -> tuple[int, int]:
+    """How many level rows and how many messages."""
     (feed,) = next(iter(plugins.recordings.values())).open([recording], {})
-    rows, messages = level_rows(feed), feed.meta.records
+    counts = level_rows(feed), feed.meta.records
     feed.close()
-    for journaled in (False, True):
-        words = "journal on" if journaled else "no journal"
-        times = rounds(partial(seconds_of_run, plugins, recording, Nobody, journaled))
-        key = "backtest_rows" if not journaled else ""
-        tell(f"level rows, nobody listens, {words}", "M/s", [rows / t / 1e6 for t in times], key=key)
-        tell(f"messages, nobody listens, {words}", "M/s", [messages / t / 1e6 for t in times])
+    return counts
+
+
+def bench_engine(plugins: Plugins, recording: Path) -> None:
+    rows, messages = recorded(plugins, recording)
+    once = partial(seconds_of_run, plugins, recording, Nobody)
+    times = in_turn(partial(once, False), partial(once, True))
+    for found, words in zip(times, ("no journal", "journal on"), strict=True):
+        tell(f"level rows, nobody listens, {words}", "M/s", [rows / t / 1e6 for t in found])
+        tell(f"messages, nobody listens, {words}", "M/s", [messages / t / 1e6 for t in found])
+    costs = [100 * (1 - bare / journaled) for bare, journaled in zip(*times, strict=True)]
+    tell("what the journal takes of the throughput, nobody listens", "%", costs, key="journal_cost")
+    for journaled, words in ((False, "no journal"), (True, "journal on")):
         for kind, what in ((Everything, "every message"), (BookOnly, "every book change")):
             bench_python(plugins, recording, kind, journaled, f"Python called on {what}, {words}")
 

@@ -1,6 +1,6 @@
 """A recording into hftbacktest's own format, by its own converter. Runs in hftbacktest's environment.
 
-    build/peers/hftbacktest/bin/python tests/bench/hftbacktest_convert.py RECORDING NPZ BASE_LATENCY_NS
+    build/peers/hftbacktest/bin/python tests/bench/hftbacktest_convert.py RECORDING NPZ BASE_LATENCY_NS [OPTIONS]
 """
 
 import sys
@@ -13,8 +13,8 @@ from hftbacktest.data.utils.binancefutures import convert
 ROOM = 10_000_000
 
 
-def main(recording: str, npz: str, base_latency_ns: str) -> None:
-    rows = convert(recording, base_latency=int(base_latency_ns), buffer_size=ROOM)
+def main(recording: str, npz: str, base_latency_ns: str, options: str = "") -> None:
+    rows = convert(recording, base_latency=int(base_latency_ns), buffer_size=ROOM, opt=options)
     unfinished = Path(npz).with_suffix(".part.npz")
     np.savez_compressed(unfinished, data=rows)
     unfinished.rename(npz)

@@ -62,5 +62,15 @@ def tell(what: str, unit: str, values: Sequence[float], *, key: str = "", note: 
     print(json.dumps(figure), flush=True)
 
 
+def tell_missing(what: str, why: str, keys: Sequence[str]) -> None:
+    """Say that budgets could not be looked at, and why: the page shows it where the figures would stand."""
+    print(json.dumps({"what": what, "missing": why, "keys": list(keys)}), flush=True)
+
+
+def tell_programs(words: str) -> None:
+    """Name a peer and its version, for the page's head."""
+    print(json.dumps({"programs": words}), flush=True)
+
+
 def rounded(value: float) -> float:
     return float(f"{value:.4g}")

@@ -5,12 +5,15 @@
 makes the environments (all, if none is named) and says where they are.
 """
 
+import contextlib
 import functools
+import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 HERE = Path(__file__).resolve().parent
 FOLDER = HERE.parents[1] / "build" / "peers"
@@ -32,6 +35,8 @@ class Peer(NamedTuple):
 
 PEERS = {
     "hftbacktest": Peer("hftbacktest==2.4.4"),
+    "nautilus": Peer("nautilus_trader==1.231.0", (3, 12)),
+    "nautilus2": Peer("nautilus_trader==2.0.0rc7", (3, 13)),
 }
 
 
@@ -56,10 +61,18 @@ def interpreter(peer: Peer) -> str:
     """The Python that runs this, or the oldest one here that is new enough for the peer."""
     if sys.version_info >= peer.python:
         return sys.executable
-    names = (f"python3.{minor}" for minor in range(peer.python[1], peer.python[1] + 5))
-    if found := next(filter(None, map(shutil.which, names)), None):
-        return found
+    for python in pythons(peer.python):
+        if subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0:
+            return python
     raise PeerMissing(f"{peer.requirement} needs Python {peer.python[0]}.{peer.python[1]}, which is not here")
+
+
+def pythons(oldest: tuple[int, int]) -> Iterator[str]:
+    """Candidates, oldest first: on the path, where pyenv leaves names that may start nothing, and in its own folder."""
+    for minor in range(oldest[1], oldest[1] + 5):
+        if found := shutil.which(f"python3.{minor}"):
+            yield found
+        yield from map(str, sorted(Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python")))
 
 
 def run(words: list[str | Path], otherwise: str) -> str:
@@ -72,20 +85,58 @@ def run(words: list[str | Path], otherwise: str) -> str:
 
 
 @functools.cache
-def hftbacktest_data(recording: Path, base_latency_ns: int = BASE_LATENCY_NS) -> Path:
+def hftbacktest_data(recording: Path, base_latency_ns: int = BASE_LATENCY_NS, options: str = "") -> Path:
     """The recording as hftbacktest's own converter makes it: an npz file, made once.
 
     Args:
         recording: a gzipped recording of USDⓈ-M futures.
         base_latency_ns: what the converter adds to each latency after it took the recorder's clock error off.
+        options: the converter's ``opt``: with ``t`` it keeps messages of best prices, as events that change no book.
     """
-    name = f"{recording.stem}-{recording.stat().st_size}-{base_latency_ns}.npz"
+    name = f"{recording.stem}-{recording.stat().st_size}-{base_latency_ns}{options and f'-{options}'}.npz"
     made, script = FOLDER / "data" / "hftbacktest" / name, HERE / "hftbacktest_convert.py"
     if not made.is_file():
         made.parent.mkdir(parents=True, exist_ok=True)
-        words = [python_of("hftbacktest"), script, recording, made, str(base_latency_ns)]
+        words = [python_of("hftbacktest"), script, recording, made, str(base_latency_ns), options]
         run(words, f"hftbacktest cannot convert {recording}")
     return made
+
+
+class Worker:
+    """A peer's program that is kept running: it says hello, and then answers each word with what it measured.
+
+    Args:
+        name: whose interpreter runs it.
+        words: the program, which lies beside this file, and its arguments.
+    Raises:
+        PeerMissing: the peer is not to be had, or the program ended.
+    """
+
+    def __init__(self, name: str, program: str, *words: str | Path) -> None:
+        self.name = name
+        command = [python_of(name), "-W", "ignore", HERE / program, *words]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.hello = self._answer()
+
+    def ask(self, word: str) -> dict[str, Any]:
+        """What the program measured, told to do ``word``."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # that it ended is told below
+            print(word, file=self._process.stdin, flush=True)
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        if not (line := self._process.stdout.readline()):
+            raise PeerMissing(f"{PEERS[self.name].requirement} ended with exit code {self._process.wait()}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
 
 
 def main(names: list[str]) -> int:

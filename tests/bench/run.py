@@ -3,9 +3,10 @@
     python tests/bench/run.py [--dry] [NAME ...]
 
 NAME: ``backtest`` for bench_backtest.py; all if none is given. Only a run of all of them is written down, and none with
-``--dry``.
+``--dry``. A peer that cannot be installed here is named in the place of its figures.
 """
 
+import ast
 import json
 import os
 import platform
@@ -26,7 +27,8 @@ INTRODUCTION = """\
 Written by `make bench`: all figures are of one run of it, medians of several rounds. Computing is measured by the
 processor time of its thread, so that other programs count little; what waits for a disk, another process or a person by
 the wall clock. The figures are for one machine; the ratios are what carries over. `ida bench` gives a short look at
-yours."""
+yours. Peers are installed into environments of their own under `build/peers`, by `make bench` itself or beforehand by
+`python tests/bench/peers.py`."""
 Figure = Mapping[str, Any]
 
 
@@ -54,15 +56,20 @@ class Budget(NamedTuple):
         return ", ".join(f"{word} {sign} {bound:g}" for word, bound in bounds if bound is not None)
 
 
-#: By the key that a benchmark gives its figure. The backtest's bounds are five and ten times what a well-known
-#: simulator's compiled and plain loops were seen to do on the same recording (5.5 M rows/s, 0.13 M calls/s).
+#: By the key that a benchmark gives its figure.
 BUDGETS = {
-    "decode_apply_ratio": Budget("decode + apply of a 1 KB depth message, against the peer", 5, None, False),
     "decode_apply_gbs": Budget("decode + apply of a 1 KB depth message", None, 1.5, False),
+    "decode_apply_ratio": Budget("the same, against msgspec + sortedcontainers", 5, None, False),
     "tick_to_decision_p50": Budget("book event to order request ready, p50", None, 15, True),
     "tick_to_decision_p99": Budget("book event to order request ready, p99", 100, None, True),
-    "backtest_rows": Budget("backtest, no Python subscriber", 27.5, 55, False),
-    "backtest_calls": Budget("backtest, Python strategy called on every message", 0.65, 1, False),
+    "peer_rows": Budget("backtest, nobody listens, against hftbacktest's compiled loop", 5, 10, False),
+    "peer_rows_range": Budget("the same, against its book for a fixed range of prices", None, 5, False),
+    "peer_calls": Budget("backtest, Python on every message, against hftbacktest's loop as documented", 5, None, False),
+    "peer_calls_tuned": Budget("the same, against its loop tuned", None, 5, False),
+    "peer_calls_nautilus": Budget("backtest, Python on every message, against NautilusTrader 1", 5, None, False),
+    "peer_calls_nautilus2": Budget("backtest, Python on every message, against NautilusTrader 2", 5, None, False),
+    "backtest_calls": Budget("backtest, Python on every message", None, 1, False),
+    "journal_cost": Budget("what the journal takes of a backtest's throughput", 15, None, True),
     "shell_cached": Budget("shell to result of a 6-minute recording, cached", 1.5, 0.7, True),
     "shell_raw": Budget("shell to result of a 6-minute recording, from raw gzip", 4, None, True),
     "memory": Budget("growth of memory over 10 M events", 1, 0, True),
@@ -71,7 +78,7 @@ BUDGETS = {
 }
 NOT_YET = (
     "socket bytes to book updated", "decision to request bytes handed to the socket",
-    "order to acknowledgement over the local server", "the comparison with other simulators in the same run",
+    "order to acknowledgement over the local server",
 )  # fmt: skip
 
 
@@ -81,15 +88,25 @@ def run(script: Path) -> list[Figure]:
     done = subprocess.run([sys.executable, script], stdout=subprocess.PIPE, text=True, check=False)
     figures = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     for figure in figures:
-        print(f"  {figure['what']:76}{figure['median']:>10,} {figure['unit']}{verdict(figure, ': ')}", flush=True)
+        print(f"  {summary(figure)}", flush=True)
     if done.returncode:
         print(f"  FAILED with exit code {done.returncode}", flush=True)
+        return []
     return figures
+
+
+def summary(figure: Figure) -> str:
+    if "programs" in figure:
+        return f"beside {figure['programs']}"
+    if "missing" in figure:
+        return f"{figure['what']}: not measured: {figure['missing']}"
+    return f"{figure['what']:76}{figure['median']:>10,} {figure['unit']}{verdict(figure, ': ')}"
 
 
 def verdict(figure: Figure, before: str = "") -> str:
     budget = BUDGETS.get(figure["key"])
-    return "" if budget is None else before + budget.verdict(figure["median"])
+    words = "" if budget is None else budget.verdict(figure["median"])
+    return words and before + words
 
 
 def row(cells: Sequence[object]) -> str:
@@ -98,21 +115,35 @@ def row(cells: Sequence[object]) -> str:
 
 def budget_table(figures: Sequence[Figure]) -> str:
     lines = [row(("path", "measured", "asked for", "")), row(["---"] * 4)]
-    by_key = {figure["key"]: figure for figure in figures}
+    by_key = {figure["key"]: figure for figure in measured(figures)}
+    reasons = {key: figure["missing"] for figure in figures if "missing" in figure for key in figure["keys"]}
     for key, budget in BUDGETS.items():
         figure = by_key.get(key)
-        measured = f"{figure['median']:,} {figure['unit']}" if figure else "not measured"
-        lines.append(row((budget.path, measured, budget.words(), verdict(figure) if figure else "")))
+        value = f"{figure['median']:,} {figure['unit']}" if figure else f"not measured: {reasons.get(key, 'no figure')}"
+        lines.append(row((budget.path, value, budget.words(), verdict(figure) if figure else "**not measured**")))
     return "\n".join(lines)
+
+
+def measured(figures: Sequence[Figure]) -> list[Figure]:
+    return [figure for figure in figures if "median" in figure]
 
 
 def figure_table(figures: Sequence[Figure]) -> str:
     lines = [row(("what", "median", "least … most", "rounds", "")), row(["---"] * 5)]
     for figure in figures:
+        if "missing" in figure:
+            lines.append(row((figure["what"], "not measured", "", "", figure["missing"])))
+    for figure in measured(figures):
         spread = f"{figure['least']:,} … {figure['most']:,}"
         median = f"{figure['median']:,} {figure['unit']}"
         lines.append(row((figure["what"], median, spread, figure["rounds"], figure["note"])))
     return "\n".join(lines)
+
+
+def about(script: str) -> str:
+    """What a benchmark says of itself, for the page."""
+    text = ast.get_docstring(ast.parse((HERE / script).read_text(encoding="utf-8"))) or ""
+    return text.replace("``", "`")
 
 
 def processor() -> str:
@@ -121,7 +152,7 @@ def processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def versions() -> str:
+def versions(figures: Sequence[Figure]) -> str:
     found = facts()
     words = [f"ida {found['ida']}", found["core"], found["python"], f"Trio {found['trio']}", found["platform"]]
     for package in PEERS:
@@ -129,15 +160,23 @@ def versions() -> str:
             words.append(f"{package} {version(package)}")
         except PackageNotFoundError:
             words.append(f"no {package}")
+    words += dict.fromkeys(figure["programs"] for figure in figures if "programs" in figure)
     return ", ".join(words)
 
 
-def page(found: Mapping[str, Sequence[Figure]], load: float) -> str:
+def page(found: Mapping[str, Sequence[Figure]], loads: tuple[float, float]) -> str:
+    """The text of docs/benchmarks.md.
+
+    Args:
+        found: by script, what each printed.
+        loads: the machine's load average when the run began and when it ended.
+    """
     everything = [figure for figures in found.values() for figure in figures]
+    load = f"load average {loads[0]:.1f} when the run began, {loads[1]:.1f} when it ended"
     setting = [
         ("date", f"{datetime.now(UTC):%Y-%m-%d}"),
-        ("machine", f"{processor()}, {os.cpu_count()} cores; load average {load:.1f} when it began"),
-        ("versions", versions()),
+        ("machine", f"{processor()}, {os.cpu_count()} cores; {load}"),
+        ("versions", versions(everything)),
     ]
     parts = [
         "# Benchmarks",
@@ -148,7 +187,7 @@ def page(found: Mapping[str, Sequence[Figure]], load: float) -> str:
         "Not measured in this version: " + "; ".join(NOT_YET) + ".",
     ]
     for script, figures in found.items():
-        parts += [f"## {script.removesuffix('.py')}", f"    python tests/bench/{script}", figure_table(figures)]
+        parts += [f"## {script.removesuffix('.py')}", about(script), figure_table(figures)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -157,11 +196,11 @@ def main(words: Sequence[str]) -> int:
     scripts = [HERE / f"bench_{name}.py" for name in names] or sorted(HERE.glob("bench_*.py"))
     load = os.getloadavg()[0]
     found = {script.name: run(script) for script in scripts}
-    complete = not names and all(found.values())
-    if complete and "--dry" not in words:
-        PAGE.write_text(page(found, load), encoding="utf-8")
+    complete = all(found.values())
+    if complete and not names and "--dry" not in words:
+        PAGE.write_text(page(found, (load, os.getloadavg()[0])), encoding="utf-8")
         print(f"written to {PAGE}")
-    return 0 if all(found.values()) else 1
+    return 0 if complete else 1
 
 
 if __name__ == "__main__":
