@@ -91,3 +91,24 @@ size_t ida_survey_records(const void *records, size_t bytes, ida_survey *survey,
     }
     return sample(records, bytes, survey->delayed, delays, capacity);
 }
+
+int ida_survey_ids(const void *records, size_t bytes, uint32_t instrument, int kind, int64_t *lowest, int64_t *highest)
+{
+    int64_t low = INT64_MAX, high = INT64_MIN;
+    for (size_t at = 0; at < bytes; at += record_at(records, at)->length) {
+        const ida_record *r = record_at(records, at);
+        if (r->instrument != instrument || r->kind != kind || (kind != IDA_DEPTH && kind != IDA_TRADE))
+            continue;
+        const ida_depth *depth = (const ida_depth *)r;
+        const ida_trade *trade = (const ida_trade *)r;
+        int64_t first = kind == IDA_DEPTH ? depth->first_id : trade->first_trade_id;
+        int64_t last = kind == IDA_DEPTH ? depth->last_id : trade->last_trade_id;
+        low = first < low ? first : low;
+        high = last > high ? last : high;
+    }
+    if (high < low)
+        return 0;
+    *lowest = low;
+    *highest = high;
+    return 1;
+}

@@ -41,6 +41,8 @@ typedef struct instrument {
     const ida_mark *mark;    /* last published by the exchange */
     int64_t funded_ns;       /* the last funding time that was settled */
     int64_t last_venue_ns;   /* of its feeds' last record of book or trade */
+    int64_t first_single, last_single; /* ids of the trades that are told one by one; last 0: there are none */
+    uint64_t doubled;        /* aggregates of those, passed over */
     ida_watch watch;
     size_t orders;
     int64_t max_price;
@@ -212,13 +214,32 @@ static void find_next_venue(feed_source *f)
         f->venue_offset = f->venue_is_untimed ? f->untimed[f->untimed_at] : f->order[f->order_at];
 }
 
+/* Where trades come one by one and as aggregates too, each would be traded twice: the single ones tell more. */
+static void note_single(instrument *x, const ida_trade *trade)
+{
+    if (trade->head.flags & IDA_FLAG_AGGREGATE)
+        return;
+    if (!x->last_single || trade->trade_id < x->first_single)
+        x->first_single = trade->trade_id;
+    if (trade->trade_id > x->last_single)
+        x->last_single = trade->trade_id;
+}
+
+static int is_doubled(const instrument *x, const ida_trade *trade)
+{
+    return trade->head.flags & IDA_FLAG_AGGREGATE && x->last_single && trade->last_trade_id >= x->first_single
+           && trade->first_trade_id <= x->last_single;
+}
+
 /* Marks move neither book nor trades. */
 static void note_last(ida_timeline *t, const feed_source *f, const ida_record *r)
 {
     int64_t at = r->flags & IDA_FLAG_NO_VENUE_TIME ? r->ts_local_ns : venue_time(f, r);
-    int64_t *last = &t->instruments[f->map[r->instrument]].last_venue_ns;
-    if (r->kind != IDA_MARK && at > *last)
-        *last = at;
+    instrument *x = &t->instruments[f->map[r->instrument]];
+    if (r->kind != IDA_MARK && at > x->last_venue_ns)
+        x->last_venue_ns = at;
+    if (r->kind == IDA_TRADE)
+        note_single(x, (const ida_trade *)r);
 }
 
 static ida_status collect_untimed(ida_timeline *t, feed_source *f)
@@ -399,7 +420,9 @@ static int step_exchange(ida_timeline *t, uint32_t source, ida_event *event)
         event->instrument = i;
         *(f->venue_is_untimed ? &f->untimed_at : &f->order_at) += 1;
         find_next_venue(f);
-        if (r->kind == IDA_TRADE)
+        if (r->kind == IDA_TRADE && is_doubled(x, (const ida_trade *)r))
+            x->doubled++;
+        else if (r->kind == IDA_TRADE)
             status = ida_match_trade(x->match, (const ida_trade *)r, t->now_ns);
         else if (r->kind == IDA_MARK) {
             if (exchange_mark(x, (const ida_mark *)r, event))
@@ -637,3 +660,5 @@ int ida_timeline_exchange_over(const ida_timeline *t, uint32_t i)
     int64_t last = x->agents || x->last_venue_ns > t->end_ns ? t->end_ns : x->last_venue_ns;
     return t->now_ns > last;
 }
+
+uint64_t ida_timeline_doubled(const ida_timeline *t, uint32_t i) { return t->instruments[i].doubled; }

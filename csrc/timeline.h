@@ -71,6 +71,8 @@ ida_market *ida_timeline_market(ida_timeline *t, uint32_t instrument);
 ida_match *ida_timeline_match(ida_timeline *t, uint32_t instrument);
 const ida_book *ida_timeline_exchange_book(const ida_timeline *t, uint32_t instrument);
 int ida_timeline_exchange_ready(const ida_timeline *t, uint32_t instrument); /* its book is in step */
+/* Aggregate trades that the exchange passed over because their single trades are in the feeds too. */
+uint64_t ida_timeline_doubled(const ida_timeline *t, uint32_t instrument);
 /* Its market has made its last book change and trade, before now: from here on nothing would answer an order. */
 int ida_timeline_exchange_over(const ida_timeline *t, uint32_t instrument);
 

@@ -196,6 +196,12 @@ CODES = {
         "The file has the right form, but none of its lines is a market data message that Ida knows.",
         "`ida data check FILE` counts what is in it and what was passed over.",
     ),
+    "IDA-E7013": Code(
+        "two recordings of one symbol overlap",
+        "The same trades or book updates, by their ids, are in both files: a run on both would trade every lot of that "
+        "time twice.",
+        "Give one of the two. Files of one symbol that follow each other share no id and belong together.",
+    ),
     "IDA-E7020": Code(
         "a journal or run directory that cannot be read",
         "The journal is missing, damaged, or was written by another version. What lies before the damage "

@@ -156,6 +156,13 @@ class Feed:
         _, offset, length, *_ = _HEADER.unpack_from(self._map)
         return ffi.cast("const ida_record *", self._bytes + offset), length
 
+    def ids(self, instrument: int, kind: str) -> tuple[int, int] | None:
+        """Lowest and highest update id (kind ``depth``) or single trade's id (kind ``trade``); None without any."""
+        span = ffi.new("int64_t[2]")
+        records, length = self.records
+        found = lib.ida_survey_ids(records, length, instrument, 1 + KINDS.index(kind), span, span + 1)
+        return (span[0], span[1]) if found else None
+
     def close(self) -> None:
         """Unmap; every pointer into it is dangling from now on. May be called twice."""
         if self._map is not None:

@@ -7,6 +7,7 @@ import math
 import zlib
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,7 @@ def open_recordings(setup: VenueSetup, offset_ms: Decimal | None) -> list[Source
         recording = next(r for r in setup.recordings if r.name == name)
         feeds.extend(recording.open(paths, options))
     _refuse_repeated(feeds)
+    _refuse_overlapping(feeds)
     by_market: dict[str, list[Feed]] = {}
     for feed in feeds:
         by_market.setdefault("/".join(sorted({i.market for i in feed.meta.instruments})), []).append(feed)
@@ -84,6 +86,30 @@ def _refuse_repeated(feeds: Sequence[Feed]) -> None:
         if source.sha256 in known:
             raise DataError(f"{source.name}: this recording is given twice, maybe under another name: give it once")
         known.add(source.sha256)
+
+
+def _refuse_overlapping(feeds: Sequence[Feed]) -> None:
+    """Two recordings of one time would trade every lot of it twice. Files that follow each other share no id."""
+    known: dict[tuple[str, str], list[tuple[Feed, int]]] = {}
+    for feed in feeds:
+        for index, item in enumerate(feed.meta.instruments):
+            known.setdefault((item.market, item.symbol), []).append((feed, index))
+    for (market, symbol), holders in known.items():
+        for (one, i), (other, j) in combinations(holders, 2):
+            for kind, word in (("trade", "trades"), ("depth", "book updates")):
+                span = _common(one.ids(i, kind), other.ids(j, kind))
+                if span:
+                    raise DataError(
+                        f"{one.meta.sources[0].name} and {other.meta.sources[0].name} overlap: {word} {span[0]} to "
+                        f"{span[1]} of {symbol} ({market}) lie in both; two recordings of one time are not merged yet, "
+                        "so give one of them", code="IDA-E7013")
+
+
+def _common(one: tuple[int, int] | None, other: tuple[int, int] | None) -> tuple[int, int] | None:
+    if one is None or other is None:
+        return None
+    low, high = max(one[0], other[0]), min(one[1], other[1])
+    return (low, high) if low <= high else None
 
 
 def _source(feeds: Sequence[Feed], offset_ms: Decimal | None) -> Source:

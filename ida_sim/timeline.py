@@ -169,6 +169,10 @@ class Timeline:
         """The last book change and trade of its market are past: nothing would answer an order any more."""
         return bool(lib.ida_timeline_exchange_over(self.pointer, index))
 
+    def doubled(self, index: int) -> int:
+        """Aggregate trades that filled nothing because their single trades were recorded too."""
+        return int(lib.ida_timeline_doubled(self.pointer, index))
+
     def matching(self, index: int) -> Matching:
         return Matching(self.pointer, index)
 

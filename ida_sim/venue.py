@@ -332,6 +332,10 @@ class SimVenue:
                 found.extend(feed_warnings(feed))
         for instrument, market in zip(self._instruments, self._markets, strict=True):
             found.extend(_market_warnings(instrument.name, market))
+        for i, instrument in enumerate(self._instruments):
+            if doubled := self._timeline.doubled(i):
+                found.append(
+                    f"{instrument.name}: {doubled} aggregate trades filled nothing, for their single trades are recorded too")
         return self._exchange.warnings() + found
 
     def close(self) -> None:

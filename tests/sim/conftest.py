@@ -67,6 +67,14 @@ class Tape:
             "m": seller, **extra}})
         return self
 
+    def aggregate(self, at_ms: float, price: str, quantity: str, *, seller: bool, trades: int = 1) -> Tape:
+        """The last so many trades, as the stream of aggregate trades tells them."""
+        at = START_MS + int(at_ms)
+        self._write(at_ms, {"stream": "btcusdt@aggTrade", "data": {
+            "e": "aggTrade", "E": at, "s": "BTCUSDT", "a": self._trade, "p": price, "q": quantity,
+            "f": self._trade - trades + 1, "l": self._trade, "T": at, "m": seller, "M": True}})
+        return self
+
     def save(self, folder: Path) -> Path:
         path = folder / "tape.txt"
         path.write_text("\n".join(self.lines) + "\n")

@@ -96,6 +96,27 @@ def test_the_same_recording_twice(bench):
     refused(bench.run("--feed", twin, feed=path), 7, "this recording is given twice")
 
 
+def test_two_recordings_of_one_time_are_refused_with_the_ids_in_both(bench):
+    """The second file is no copy: it ends three trades of nine earlier."""
+    path = bench.tape.save(bench.folder)
+    shorter = bench.folder / "shorter.txt"
+    shorter.write_text("\n".join(bench.tape.lines[:-6]) + "\n")
+    text = refused(
+        bench.run("--feed", shorter, feed=path), 7, "tape.txt and shorter.txt overlap: trades 1 to 6 of BTCUSDT (spot)")
+    assert "so give one of them" in text
+    assert bench.run_dirs == []
+
+
+def test_files_of_one_symbol_that_follow_each_other_are_one_session(bench):
+    whole, half = bench.tape.lines, len(bench.tape.lines) // 2
+    first, second = (bench.folder / name for name in ("first.txt", "second.txt"))
+    first.write_text("\n".join(whole[:half]) + "\n")
+    second.write_text("\n".join(whole[half:]) + "\n")
+    done = bench.run("--feed", second, feed=first)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["events"] == json.loads(bench.run().stdout)["events"]
+
+
 def test_garbage_line_can_be_passed_over(bench):
     bench.tape.lines.insert(5, "1723161600015000000 {this is no JSON")
     done = bench.run("--set", "data.on_damage=skip")

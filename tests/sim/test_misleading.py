@@ -64,3 +64,20 @@ def test_a_duration_is_an_end_of_data_too(play, tape):
     seen = play(tape.depth(49, [], []).depth(99, [], []), {
         30: place(Side.BUY, 100, 1001), 48: place(Side.BUY, 200, 1001)}, duration_s=0.05)
     assert [reason for *_, reason in ended(seen)] == ["TOOK", "END_OF_DATA"]
+
+
+def test_a_trade_told_singly_and_in_an_aggregate_fills_once(play, tape):
+    """1,000 lots rest before our 500: two trades of 600 reach 200 of ours, and would reach all if they counted twice."""
+    for at in (20, 30):
+        tape.trade(at, "100.0", "0.600", seller=True)
+    seen = play(tape.aggregate(30, "100.0", "1.200", seller=True, trades=2).depth(99, [], []), {
+        10: place(Side.BUY, 500, 1000)})
+    assert seen.fills == [(30, 1000, 200, "QUEUE_REACHED")]
+    assert seen.venue.warnings() == [
+        "BTCUSDT: 1 aggregate trades filled nothing, for their single trades are recorded too"]
+
+
+def test_aggregates_alone_fill(play, tape):
+    tape.aggregate(30, "100.0", "1.200", seller=True).depth(99, [], [])
+    seen = play(tape, {10: place(Side.BUY, 500, 1000)})
+    assert seen.fills == [(30, 1000, 200, "QUEUE_REACHED")]
