@@ -245,17 +245,28 @@ def new() -> None:
     """Make an installable plugin of your own."""
 
 
-@new.command(examples=["ida new strategy trend", "ida new strategy trend --into ~/src"])
-@click.argument("name")
-@click.option("--into", type=_PATH, default=Path("."), metavar="DIR", help="Where to make it.")
-def strategy(name: str, into: Path, as_json: bool) -> int:
-    """Make a package with a strategy and its tests.
+def _add_new(kind: str, what: str, example: str) -> None:
+    command = f"ida new {kind} {example}"
+    text = f"""Make a package with a {what} and its tests.
 
-    NAME becomes the package, the strategy and its section of the configuration.
+    NAME becomes the package, the {what} and its section of the configuration. The package can be installed, tested
+    and published as it is.
     """
-    from ida_core import commands
 
-    return commands.new("strategy", name, into, as_json)
+    @new.command(kind, examples=[command, f"{command} --into ~/src"], help=text)
+    @click.argument("name")
+    @click.option("--into", type=_PATH, default=Path("."), metavar="DIR", help="Where to make it.")
+    def make(name: str, into: Path, as_json: bool) -> int:
+        from ida_core import commands
+
+        return commands.new(kind, name, into, as_json)
+
+
+_add_new("strategy", "strategy", "trend")
+_add_new("risk", "risk check", "exposure")
+_add_new("report", "report", "digest")
+_add_new("venue", "venue", "flaky")
+_add_new("feed", "feed", "news")
 
 
 @cli.group(cls=IdaGroup)

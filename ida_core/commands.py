@@ -392,13 +392,13 @@ def _provided(info: PluginInfo) -> str:
 def new(kind: str, name: str, into: Path, as_json: bool) -> int:
     from ida_core.scaffold import make_package
 
-    folder, files = make_package(kind, name, into, taken=load_plugins().strategies)
+    made = make_package(kind, name, into, taken=load_plugins().names())
     if as_json:
-        terminal.print_json({"schema": 1, "folder": str(folder), "files": [str(f) for f in files]})
+        document = {"folder": str(made.folder), "files": [str(f) for f in made.files], "next": list(made.next)}
+        terminal.print_json({"schema": 1, **document})
         return EXIT_DONE
-    click.echo(terminal.table((f"made {folder}",), [(file,) for file in files]))
-    click.echo(f"\nnext:\n  pip install -e '{folder}[test]'\n  pytest {folder}\n"
-               f"  ida run --feed synthetic --duration 60 --strategy {name}")
+    click.echo(terminal.table((f"made {made.folder}",), [(file,) for file in made.files]))
+    click.echo("\nnext:" + "".join(f"\n  {command}" for command in made.next))
     return EXIT_DONE
 
 

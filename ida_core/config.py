@@ -115,11 +115,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sections: dict[str, dict[str, Any]] = {}
 
     def section(self, name: str, kind: type[_S]) -> _S:
-        """Return section ``name`` as a record; where there is none, the record's defaults.
+        """Return section ``name`` as a record; where there is none, the record's defaults. A record without fields
+        takes no section: where two plugins share a name, it belongs to the one that has settings.
 
         Raises:
             ConfigError: unknown keys, wrong types, values out of range; all at once.
         """
+        if not kind.__struct_fields__:
+            return kind()
         reader = Reader()
         record = reader.record((name,), self.sections.get(name, {}), kind)
         if record is None:

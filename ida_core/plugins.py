@@ -125,6 +125,10 @@ class Plugins:
                     found[name] = config
         return found
 
+    def names(self) -> set[str]:
+        """Return what no further plugin may be called: all provided names, and the sections of Ida itself."""
+        return {name for kind in KINDS for name in getattr(self, kind)} | {*_CORE_SECTIONS}
+
     def info_of(self, kind: str, name: str) -> PluginInfo | None:
         """Return the plugin that provides ``name``; for a run's record of versions."""
         return next((i for i in self.loaded if name in i.provides.get(kind, ())), None)

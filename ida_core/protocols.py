@@ -7,13 +7,14 @@ as ``cls(config)``.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import msgspec
 
+from ida_core.errors import PluginError
 from ida_core.events import (
     AnyRequest,
     BalanceUpdate,
@@ -121,11 +122,17 @@ class Subscription(msgspec.Struct, frozen=True):
     marks: bool = False
 
 
+def _no_other(name: str) -> Any:
+    raise PluginError(f"there is no exchange {name!r} in this set-up to stand on")
+
+
 class VenueSetup(msgspec.Struct, frozen=True, kw_only=True):
     """What a venue is built from: its own section as ``config``, and the parts of the run that concern it.
 
     ``feed``: paths of recordings or the word ``synthetic``; ``instruments``: overrides by symbol (tick size, lot
-    size, filters); ``duration_s``: of a market without an end; ``seed``: for everything that is drawn.
+    size, filters); ``duration_s``: of a market without an end; ``seed``: for everything that is drawn;
+    ``build_other``: builds the venue of a name with its own section and all else as here, for a venue that stands on
+    another.
     """
 
     config: Any
@@ -136,6 +143,7 @@ class VenueSetup(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1
     duration_s: float | None = None
     recordings: tuple[Any, ...] = ()
+    build_other: Callable[[str], Any] = _no_other
 
 
 class WorstCase(msgspec.Struct, frozen=True):

@@ -94,21 +94,26 @@ class Parts(msgspec.Struct):
 def build_parts(settings: Settings, plugins: Plugins, venue_config: Any = None) -> Parts:
     """Build venue, strategies and risk checks; ``venue_config`` stands in for the venue's section in a re-run."""
     strategies, checks = build_plugins(settings, plugins)
-    venue_class = plugins.lookup("venues", settings.run.exchange)
     feeds = [settings.build(plugins.feeds[name]) for name in settings.run.feed if name in plugins.feeds]
-    prices = tuple(name for name in settings.run.feed if name not in plugins.feeds)
-    config = venue_config or settings.section(settings.run.exchange, venue_class.Config)
-    venue = venue_class.build(VenueSetup(
-        config=config, feed=prices, symbols=settings.run.symbols, seed=settings.run.seed,
-        instruments=_overrides(settings), on_damage=settings.data.on_damage, duration_s=settings.run.duration_s,
-        recordings=tuple(plugins.recordings.values()),
-    ))
+    venue = build_venue(settings, plugins, settings.run.exchange, venue_config)
     try:
         _check_symbols([*strategies, *checks], [i.name for i in venue.instruments()])
     except BaseException:
         venue.close()
         raise
     return Parts(venue, strategies, checks, feeds)
+
+
+def build_venue(settings: Settings, plugins: Plugins, name: str, config: Any = None) -> Any:
+    """Build the venue of a name, with its own section or ``config``, and what else of the settings concerns it."""
+    venue_class = plugins.lookup("venues", name)
+    run = settings.run
+    return venue_class.build(VenueSetup(
+        config=config or settings.section(name, venue_class.Config), symbols=run.symbols, seed=run.seed,
+        feed=tuple(word for word in run.feed if word not in plugins.feeds), instruments=_overrides(settings),
+        on_damage=settings.data.on_damage, duration_s=run.duration_s, recordings=tuple(plugins.recordings.values()),
+        build_other=lambda other: build_venue(settings, plugins, other),
+    ))
 
 
 def _check_symbols(plugins: Iterable[Any], traded: Sequence[str]) -> None:
@@ -354,4 +359,6 @@ def _exit_code(stop: Stop, engine: Engine) -> int:
     return EXIT_DONE
 
 
-__all__ = ["Outcome", "Progress", "build_engine", "build_parts", "build_plugins", "execute", "run_engine"]
+__all__ = [
+    "Outcome", "Progress", "build_engine", "build_parts", "build_plugins", "build_venue", "execute", "run_engine",
+]

@@ -1,14 +1,21 @@
-"""What ``ida new`` writes: a small package of one's own, complete enough that its tests pass."""
+"""What ``ida new`` writes: a small package of one's own, complete enough that its tests pass.
+
+The files stand in ``templates``: those of every package in ``package``, those of a kind in a folder of its name.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import keyword
+import os
 import re
+import shutil
 import sys
-from collections.abc import Container
+from collections.abc import Container, Iterator, Mapping
+from importlib.resources import files as resources
 from pathlib import Path
 from string import Template
+from typing import NamedTuple
 
 from ida_core import __version__
 from ida_core.errors import OutputError, UsageError
@@ -16,196 +23,123 @@ from ida_core.errors import OutputError, UsageError
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _LONGEST_NAME = 40
 
-_PYPROJECT = """\
-[build-system]
-requires = ["setuptools>=77"]
-build-backend = "setuptools.build_meta"
-
-[project]
-name = "ida-$dashed"
-version = "0.1.0"
-description = "$title: a strategy for Ida"
-readme = "README.md"
-requires-python = ">=3.11"
-dependencies = ["ida-trading>=$version"]
-
-[project.optional-dependencies]
-test = ["pytest>=8"]
-
-# This line makes `--strategy $name` known wherever the package is installed.
-[project.entry-points.ida]
-$name = "$name"
-
-[tool.setuptools]
-packages = ["$name"]
-
-[tool.pytest.ini_options]
-testpaths = ["tests"]
-"""
-
-_README = """\
-# $title
-
-A strategy for [Ida](https://pypi.org/project/ida-trading/): it quotes one order a side at the best
-prices and stops buying or selling at a position limit.
-
-    pip install -e '.[test]'
-    pytest
-    ida run --feed synthetic --duration 60 --strategy $name
-    ida run --feed synthetic --duration 60 --strategy $name --set $name.quantity=0.002
-
-Settings stand in section `[$name]` of the configuration; `ida config schema` describes them, and
-`ida config show` tells where each value comes from.
-
-| key | meaning | default |
-|---|---|---|
-| `quantity` | of each order, in base units | 0.001 |
-| `max_position` | no order that could pass it, in base units | 0.005 |
-
-`$name/__init__.py` says what the package provides, `$name/strategy.py` is the strategy.
-"""
-
-_INIT = '''\
-"""$title: a strategy for Ida."""
-
-from ida_core import hookimpl
-
-__version__ = "0.1.0"
-
-
-@hookimpl
-def ida_strategies() -> list[type]:
-    from $name.strategy import $cls
-
-    return [$cls]
-'''
-
-_STRATEGY = '''\
-"""Quotes at the best bid and ask, within a limit of position."""
-
-from decimal import Decimal
-
-import msgspec
-from ida_core import Book, Context, Side, Strategy
-
-
-class $config(msgspec.Struct, frozen=True):
-    """Section ``[$name]`` of the configuration."""
-
-    quantity: Decimal = Decimal("0.001")
-    max_position: Decimal = Decimal("0.005")
-
-    def __post_init__(self) -> None:
-        if not 0 < self.quantity <= self.max_position:
-            raise ValueError(f"quantity = {self.quantity}: must be in 0 ... {self.max_position}")
-
-
-class $cls(Strategy):
-    """One order a side at the best prices; moves when they move."""
-
-    name = "$name"
-    Config = $config
-    book_updates = "top"  # on_book is called when the best bid or ask changed
-
-    def on_book(self, ctx: Context, book: Book) -> None:
-        if book.bid is not None and book.ask is not None:
-            self.quote(ctx, Side.BUY, book.bid)
-            self.quote(ctx, Side.SELL, book.ask)
-
-    def quote(self, ctx: Context, side: Side, price: int) -> None:
-        """Have one order on this side, at this price in ticks, or none at the limit."""
-        mine = [order for order in ctx.orders.values() if order.side is side]
-        for order in mine:
-            if order.price != price:
-                ctx.cancel(order.order_id)
-        lots = ctx.instrument.floor_to_lot(self.config.quantity)
-        after = ctx.position.quantity + side.sign * ctx.instrument.quantity(lots)
-        if not mine and abs(after) <= self.config.max_position:
-            ctx.place(side, lots, price, post_only=True)
-'''
-
-_TEST = '''\
-"""The strategy keeps Ida's contract: see ida_core.testing."""
-
-from decimal import Decimal
-
-import pytest
-from ida_core.testing import check_strategy
-
-from $name.strategy import $config, $cls
-
-
-def test_it_is_deterministic_and_survives_what_a_market_does() -> None:
-    check_strategy($cls)
-
-
-def test_other_settings_are_kept_too() -> None:
-    config = $config(quantity=Decimal("0.002"), max_position=Decimal("0.004"))
-    check_strategy($cls, config)
-
-
-def test_a_quantity_above_the_limit_is_refused() -> None:
-    with pytest.raises(ValueError, match="quantity"):
-        $config(quantity=Decimal(1))
-'''
-
-#: Kind → relative path → text.
-_TEMPLATES = {
-    "strategy": {
-        "pyproject.toml": _PYPROJECT,
-        "README.md": _README,
-        "$name/__init__.py": _INIT,
-        "$name/strategy.py": _STRATEGY,
-        "$name/py.typed": "",
-        "tests/test_$name.py": _TEST,
-    },
+#: Template in ``package`` → where a package has it.
+_SHARED = {
+    "pyproject.toml": "pyproject.toml",
+    "gitignore": ".gitignore",
+    "test.yml": ".github/workflows/test.yml",
+    "publish.yml": ".github/workflows/publish.yml",
 }
 
 
-def make_package(kind: str, name: str, into: Path, taken: Container[str] = ()) -> tuple[Path, list[Path]]:
-    """Write a package of a ``kind`` called ``name`` into the folder ``into``.
+class Kind(NamedTuple):
+    """One kind of plugin.
+
+    ``title``: what a sentence calls it; ``option``: of ``ida run``, before its name; ``beside``: what else shows it at
+    work; ``modules``: its templates beside those that every kind has; ``classes``: word in the templates → ending of a
+    class's name.
+    """
+
+    title: str
+    option: str
+    beside: str
+    modules: tuple[str, ...]
+    classes: Mapping[str, str]
+
+
+_A_STRATEGY = " --strategy market_maker"
+KINDS = {
+    "strategy": Kind("strategy", "--strategy", "", ("strategy.py",), {"cls": "Strategy"}),
+    "risk": Kind("risk check", "--risk", _A_STRATEGY, ("check.py",), {"cls": "Check"}),
+    "report": Kind(
+        "report", "--report", _A_STRATEGY, ("report.py", "panel.py"), {"cls": "Reporter", "panel": "Panel"}),
+    "venue": Kind("venue", "--exchange", _A_STRATEGY, ("venue.py", "maintenance.py"), {"cls": "Venue"}),
+    "feed": Kind(
+        "feed", "--feed", " --strategy ${name}_reader", ("feed.py", "reader.py", "events.csv"),
+        {"cls": "Feed", "reader": "Reader"}),
+}
+_RUN = "ida run --feed synthetic --duration 60 $option $name"
+
+
+class Package(NamedTuple):
+    """A package that was made: its folder, its files relative to that, and the commands to go on with."""
+
+    folder: Path
+    files: tuple[Path, ...]
+    next: tuple[str, ...]
+
+
+def make_package(kind: str, name: str, into: Path, taken: Container[str] = ()) -> Package:
+    """Write a package of a ``kind`` (a key of ``KINDS``) called ``name`` into the folder ``into``.
 
     Args:
-        taken: names that loaded plugins of this kind have already.
-    Returns:
-        The package's folder, and its files relative to it.
+        taken: names that loaded plugins have already.
     Raises:
-        UsageError: the name is no good, or the folder is there already; nothing was written.
+        UsageError: the name is no good, or the folder is there already.
         OutputError: the folder cannot be made or written.
+
+    Whatever is raised, nothing is left behind.
     """
     _check_name(name, taken)
+    words = _words(kind, name)
+    texts = {Path(_filled(path, words)): _filled(text, words) for path, text in _templates(kind)}
     folder = into / name
-    if folder.exists():
-        raise UsageError(f"{folder} is there already; nothing was written", code="IDA-E2004")
-    words = _words(name)
-    files = []
-    for path_template, text_template in _TEMPLATES[kind].items():
-        path = Path(Template(path_template).substitute(words))
-        _write(folder / path, Template(text_template).substitute(words))
-        files.append(path)
-    return folder, files
+    _write(folder, texts)
+    run = _filled(_RUN + KINDS[kind].beside, words)
+    return Package(folder, tuple(texts), (f"pip install -e '{folder}[test]'", f"pytest {folder}", run))
 
 
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}", code="IDA-E7200") from error
+def _templates(kind: str) -> Iterator[tuple[str, str]]:
+    """Each file of a package, as (path, text), placeholders in both."""
+    for name, path in _SHARED.items():
+        yield path, _template("package", name)
+    yield "README.md", _template(kind, "README.md").replace("$publishing\n", _template("package", "publishing.md"))
+    yield "$name/__init__.py", _template(kind, "init.py")
+    for name in KINDS[kind].modules:
+        yield f"$name/{name}", _template(kind, name)
+    yield "$name/py.typed", ""
+    yield "tests/test_$name.py", _template(kind, "test.py")
 
 
-def _words(name: str) -> dict[str, str]:
-    title = name.replace("_", " ").capitalize()
+def _template(folder: str, name: str) -> str:
+    return (resources("ida_core") / "templates" / folder / f"{name}.tmpl").read_text(encoding="utf-8")
+
+
+def _filled(template: str, words: Mapping[str, str]) -> str:
+    return Template(template).substitute(words)
+
+
+def _words(kind: str, name: str) -> dict[str, str]:
     stem = "".join(part.capitalize() for part in name.split("_"))
-    dashed = name.strip("_").replace("_", "-")
+    what = KINDS[kind]
+    data = ["py.typed", *(f"*{Path(module).suffix}" for module in what.modules if not module.endswith(".py"))]
     return {
-        "name": name, "title": title, "dashed": dashed, "version": __version__,
-        "cls": f"{stem}Strategy", "config": f"{stem}Config",
+        "name": name, "title": name.replace("_", " ").capitalize(), "dashed": name.strip("_").replace("_", "-"),
+        "version": __version__, "kind": what.title, "option": what.option, "config": f"{stem}Config",
+        "data": ", ".join(f'"{file}"' for file in data),
+        **{word: stem + ending for word, ending in what.classes.items()},
     }
 
 
+def _write(folder: Path, texts: Mapping[Path, str]) -> None:
+    """Make ``folder`` with these files, or leave everything as it was."""
+    if os.path.lexists(folder):
+        raise UsageError(f"{folder} is there already; nothing was written", code="IDA-E2004")
+    made = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
+    try:
+        for path, text in texts.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text, encoding="utf-8")
+    except BaseException as error:
+        shutil.rmtree(made[-1], ignore_errors=True)
+        if isinstance(error, OSError):
+            text = f"{error.filename}: cannot be written: {error.strerror}; nothing was left behind"
+            raise OutputError(text, code="IDA-E7200") from error
+        raise
+
+
 def _check_name(name: str, taken: Container[str]) -> None:
-    rule = _broken_rule(name) or ("an installed plugin provides it already" if name in taken else None)
+    rule = _broken_rule(name) or ("an installed plugin or a section has it already" if name in taken else None)
     if rule:
         raise UsageError(f"{name!r} cannot be the name of a package: {rule}", code="IDA-E2003")
 

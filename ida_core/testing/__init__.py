@@ -6,7 +6,7 @@ provides. To see each rule as a test of its own::
 
     @pytest.mark.parametrize("rule", VENUE_RULES)
     def test_my_venue(rule):
-        check_venue(make_venue, rules=[rule])
+        check_venue(partial(make_venue, MyVenue), rules=[rule])
 
 ``ida_core.testing.fixtures`` has fixtures for pytest: ``pytest_plugins = ["ida_core.testing.fixtures"]``.
 """
@@ -16,9 +16,9 @@ from ida_core.testing.feeds import FEED_RULES, check_feed
 from ida_core.testing.reports import PANEL_RULES, REPORTER_RULES, check_reporter
 from ida_core.testing.rules import Finding
 from ida_core.testing.strategies import STRATEGY_RULES, check_strategy
-from ida_core.testing.venues import VENUE_RULES, check_venue
+from ida_core.testing.venues import VENUE_RULES, check_venue, make_venue
 
 __all__ = [
     "FEED_RULES", "PANEL_RULES", "REPORTER_RULES", "RISK_RULES", "STRATEGY_RULES", "VENUE_RULES", "Finding",
-    "check_feed", "check_reporter", "check_risk", "check_strategy", "check_venue",
+    "check_feed", "check_reporter", "check_risk", "check_strategy", "check_venue", "make_venue",
 ]

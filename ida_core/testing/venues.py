@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace as changed
 from decimal import Decimal
 from itertools import count
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
+
 from ida_core.book import Market
+from ida_core.config import RunSettings, Settings
 from ida_core.events import (
     AnyRequest,
     CancelAll,
@@ -27,7 +31,9 @@ from ida_core.events import (
 )
 from ida_core.ledger import Ledger
 from ida_core.model import InstrumentKind, OrderType, Side
+from ida_core.plugins import load_plugins
 from ida_core.protocols import Subscription, Venue
+from ida_core.run import build_venue
 from ida_core.testing.rules import Rule, hold, require
 
 Make = Callable[[], Venue]
@@ -35,6 +41,7 @@ NOTIONAL = Decimal(100)
 PATIENCE_S = 60
 COMPARED_EVENTS = 2000
 MODES = ("SIM", "TESTNET", "DEMO", "LIVE")
+MARKET_S = 120.0
 _LIVE_POLL_S = 0.001
 
 
@@ -326,3 +333,20 @@ def check_venue(make_venue: Make, rules: Collection[str] = tuple(VENUE_RULES)) -
         AssertionError: names every rule that was broken, and how.
     """
     require("the venue", hold(VENUE_RULES, make_venue, rules))
+
+
+def make_venue(
+    kind: Any, config: msgspec.Struct | None = None, *, duration_s: float = MARKET_S, seed: int = 1
+) -> Venue:
+    """Build a venue as a run would, on the synthetic market: for ``check_venue(partial(make_venue, MyVenue))``.
+
+    Args:
+        kind: the class that hook ``ida_venues`` returns.
+        config: its section; the defaults of ``kind.Config`` if None.
+        duration_s: of the market, in simulated time.
+    """
+    plugins = load_plugins()
+    plugins = changed(plugins, venues=plugins.venues | {kind.name: kind})
+    run = RunSettings(feed=("synthetic",), exchange=kind.name, duration_s=duration_s, seed=seed)
+    venue: Venue = build_venue(Settings(run=run), plugins, kind.name, config)
+    return venue

@@ -132,7 +132,7 @@ def ida_feeds():
 )
 def test_a_feed_that_fails_is_named_and_the_run_goes_on(tmp_path: Path, feed: str, said: str) -> None:
     (tmp_path / "feeds.py").write_text(FEEDS)
-    result = _ida(*RUN, "--feed", feed, "--plugins-dir", tmp_path, "--duration", 2, "--out", tmp_path / "runs", "--json")
+    result = _ida(*RUN, "--feed", feed, "--plugins-dir", tmp_path, "--duration", 2, "--out", tmp_path / "runs")
     assert said in result.stderr
     document = json.loads(result.stdout)
     assert (result.exit_code, document["run"]["ended"], document["run"]["span_s"] > 1.9) == (3, "end of data", True)

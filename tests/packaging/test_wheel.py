@@ -103,7 +103,7 @@ def test_the_wheel_holds_all_of_the_packages_and_nothing_else(wheel: Path) -> No
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert "ida_core/_core.abi3.so" in held
     assert "ida_core/py.typed" in held
-    assert held - {"ida_core/_core.abi3.so"} == tracked(".py", ".typed", ".html", ".css", ".js")
+    assert held - {"ida_core/_core.abi3.so"} == tracked(".py", ".typed", ".html", ".css", ".js", ".tmpl")
     assert wheel.stat().st_size < LARGEST_WHEEL
 
 
