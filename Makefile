@@ -1,21 +1,23 @@
 # A fresh machine needs Python 3.11+, a C compiler and make; everything else goes into .venv.
 PYTHON ?= python3
 CC ?= cc
-CLANG := $(shell command -v clang)
+# make fuzz: seconds for each target, or FUZZ_RUNS= executions of each; FUZZ= some of them, by name
 FUZZ_S ?= 30
+FUZZ ?= $(C_FUZZERS:fuzz_%=%) $(PYTHON_FUZZERS)
+SHORT_RUNS := 4000
 
 BIN := .venv/bin
 PACKAGES := ida_core ida_binance ida_sim plugins
 SOURCES := pyproject.toml $(filter-out csrc/_core.c,$(wildcard csrc/*.[ch] csrc/*.py))
 
-.PHONY: help demo test check bench docs ctest sanitize fuzz clean
+.PHONY: help demo test check bench docs ctest sanitize fuzz short-fuzz clean
 
 help:
 	@echo "make demo      a run on a synthetic market: offline, no keys"
 	@echo "make test      the C tests, the doctests and the Python tests"
 	@echo "make check     ruff, mypy, the import rules, the docs"
 	@echo "make sanitize  the C tests under ASan and UBSan, those with threads under TSan"
-	@echo "make fuzz      each fuzz target for FUZZ_S=$(FUZZ_S) seconds, guided by clang where it is"
+	@echo "make fuzz      each fuzz target for FUZZ_S=$(FUZZ_S) seconds or FUZZ_RUNS= executions; FUZZ= some of them"
 	@echo "make bench     our own figures, into docs/benchmarks.md"
 	@echo "make docs      the site, into site/"
 	@echo "make clean     as fresh as a clone"
@@ -68,36 +70,57 @@ C_THREADED := $(filter test_queue test_journal test_log test_thread,$(C_TESTS))
 C_FUZZERS := $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c)))
 needs = $(patsubst %,csrc/%.c,$(shell sed -n '/needs:/{s/.*needs: *//;s/ *\*\/.*//p;q;}' $(1)))
 
-ctest: $(C_TESTS:%=run/plain/%)
+ctest: $(C_TESTS:%=run/plain/%) short-fuzz
 sanitize: $(C_TESTS:%=run/address/%) $(C_THREADED:%=run/thread/%)
-fuzz: $(C_FUZZERS:%=run/fuzz/%)
 
 build/c/plain/%: FLAGS := -O2
 build/c/address/%: FLAGS := $(SANE) -fsanitize=address,undefined
 build/c/thread/%: FLAGS := $(SANE) -fsanitize=thread
-# With clang libFuzzer looks for new paths; without it a driver of ours mutates the golden files blindly.
-ifdef CLANG
-build/c/fuzz/%: CC := $(CLANG)
-build/c/fuzz/%: FLAGS := $(SANE) -fsanitize=fuzzer,address,undefined
-FUZZ_ARGUMENTS = -max_total_time=$(FUZZ_S) build/corpus/$*
-else
-build/c/fuzz/%: FLAGS := $(SANE) -fsanitize=address,undefined tests/fuzz/driver.c
-FUZZ_ARGUMENTS = $(FUZZ_S)
-endif
 
-run/fuzz/%: build/c/fuzz/%
-	@mkdir -p build/corpus/$*
-	$< $(FUZZ_ARGUMENTS) tests/golden/$(*:fuzz_%=%)
+# Fuzzing: libFuzzer where a clang has it (any: FUZZ_CC=clang-16 says which), else driver.c, which wants of the compiler
+# no more than the sanitizers. The short run of `make test` is by driver.c, begins with tests/golden and counts
+# executions: the same each time.
+PYTHON_FUZZERS := $(patsubst tests/fuzz/fuzz_%.py,%,$(wildcard tests/fuzz/fuzz_*.py))
+CLANGS := clang clang-20 clang-19 clang-18 clang-17 clang-16 clang-15 clang-14
+FUZZ_CC = $(eval FUZZ_CC := $(shell for c in $(CLANGS); do \
+    echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | \
+    $$c -fsanitize=fuzzer,address,undefined -x c -o /dev/null - 2>/dev/null && echo $$c && break; done))$(FUZZ_CC)
+SANITIZERS = $(shell echo 'int main(void) { return 0; }' | \
+    $(CC) -fsanitize=address,undefined -x c -o /dev/null - 2>/dev/null && echo -fsanitize=address,undefined)
+DRIVEN = $(SANE) $(SANITIZERS) -fsanitize-coverage=trace-pc build/c/driver.o
+
+build/c/fuzz/% build/c/short/%: CFLAGS += -Itests/fuzz
+build/c/fuzz/%: CC = $(or $(FUZZ_CC),cc)
+build/c/fuzz/%: FLAGS = $(if $(FUZZ_CC),$(SANE) -fsanitize=fuzzer$(comma)address$(comma)undefined,$(DRIVEN))
+build/c/short/%: FLAGS = $(DRIVEN)
+comma := ,
+
+build/c/driver.o: tests/fuzz/driver.c
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) -O2 -c -o $@ $<
+
+# Some targets include what they look into.
+FUZZED := build/c/driver.o csrc/reader.c csrc/segment.c csrc/timeline.c
+
+program_of = $(firstword $(wildcard tests/fuzz/fuzz_$(1).py) build/c/$(2)/fuzz_$(1))
+
+fuzz: $(filter build/c/%,$(foreach t,$(FUZZ),$(call program_of,$(t),fuzz))) .venv/.test
+	$(BIN)/python tests/fuzz/corpus.py
+	$(BIN)/python tests/fuzz/run.py $(if $(FUZZ_RUNS),--runs $(FUZZ_RUNS),--seconds $(FUZZ_S)) \
+	    $(foreach t,$(FUZZ),$(t)=$(call program_of,$(t),fuzz))
+
+short-fuzz: $(C_FUZZERS:%=build/c/short/%)
+	$(PYTHON) tests/fuzz/run.py --fresh --seed 1 --runs $(SHORT_RUNS) $(foreach t,$(C_FUZZERS),$(t:fuzz_%=%)=build/c/short/$(t))
 
 run/%: build/c/%
 	$<
 
-# $(1) plain, address, thread or fuzz; $(2) the folder; $(3) the program
+# $(1) plain, address, thread, fuzz or short; $(2) the folder; $(3) the program; $(4) what else it is made again for
 define c_program
-build/c/$(1)/$(3): $(2)/$(3).c $(call needs,$(2)/$(3).c) $(wildcard csrc/*.h tests/c/*.h)
+build/c/$(1)/$(3): $(2)/$(3).c $(call needs,$(2)/$(3).c) $(wildcard csrc/*.h tests/c/*.h tests/fuzz/*.h) $(4)
 	@mkdir -p $$(@D)
 	@echo "cc $$@"
-	@$$(CC) $$(CFLAGS) $$(FLAGS) -o $$@ $$(filter %.c,$$^) -pthread -lm
+	@$$(CC) $$(CFLAGS) $$(FLAGS) -o $$@ $(2)/$(3).c $(call needs,$(2)/$(3).c) -pthread -lm
 endef
 $(foreach kind,plain address thread,$(foreach t,$(C_TESTS),$(eval $(call c_program,$(kind),tests/c,$(t)))))
-$(foreach t,$(C_FUZZERS),$(eval $(call c_program,fuzz,tests/fuzz,$(t))))
+$(foreach kind,fuzz short,$(foreach t,$(C_FUZZERS),$(eval $(call c_program,$(kind),tests/fuzz,$(t),$(FUZZED)))))

@@ -93,17 +93,18 @@ static void tally(ida_binance_streams *s, const ida_message *m)
 /* 16 or 19 digits and a space. Answers the byte behind, or NULL. */
 static const char *stamp(const char *p, const char *end, int64_t *ns)
 {
-    int64_t value = 0;
+    uint64_t value = 0; /* 19 digits fit, if not in an int64 */
     int digits = 0;
     while (p < end && digits < 20 && (unsigned)(*p - '0') < 10) {
-        value = digits < 19 ? value * 10 + (*p - '0') : value;
+        value = digits < 19 ? value * 10 + (uint64_t)(*p - '0') : value;
         digits++;
         p++;
     }
     if ((digits != 16 && digits != 19) || p == end || *p != ' ')
         return NULL;
-    *ns = digits == 19 ? value : value * 1000;
-    return *ns < 0 ? NULL : p + 1;
+    value = digits == 19 ? value : value * 1000;
+    *ns = (int64_t)value;
+    return value > INT64_MAX ? NULL : p + 1;
 }
 
 static uint64_t clock_ns(void)

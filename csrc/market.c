@@ -65,17 +65,24 @@ static void compare(ida_market *m, int64_t id, const ida_top *top)
     m->view.mismatch_id = id;
 }
 
+static void settle_first(ida_market *m)
+{
+    const sighting *top = first(&m->tops);
+    compare(m, top->id, &top->top);
+    m->tops.first++;
+}
+
 /* Compares the tops below id: no quote that concerns them can come any more. */
 static void settle_below(ida_market *m, int64_t id)
 {
-    for (; !is_empty(&m->tops) && first(&m->tops)->id < id; m->tops.first++)
-        compare(m, first(&m->tops)->id, &first(&m->tops)->top);
+    while (!is_empty(&m->tops) && first(&m->tops)->id < id)
+        settle_first(m);
 }
 
 static void note_top(ida_market *m, int64_t id)
 {
     if (m->tops.next - m->tops.first == RING) /* quotes are rare here: the newest known will be the one */
-        settle_below(m, first(&m->tops)->id + 1);
+        settle_first(m);
     push(&m->tops, id, m->top);
     settle_below(m, newest(&m->quotes));
 }

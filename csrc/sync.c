@@ -76,11 +76,17 @@ static int keep(ida_sync *s, const ida_depth *depth)
 
 /* ---- the rules --------------------------------------------------------------------------------------------- */
 
+/* The last id there can be has none that follows it. */
+static int64_t following(int64_t id)
+{
+    return id < INT64_MAX ? id + 1 : id;
+}
+
 /* Whether a diff reaches back to a book at `id`, whatever it ends with. */
 static int joins(const ida_sync *s, const ida_depth *depth, int64_t id)
 {
     if (s->view.chain == IDA_CHAIN_CONTIGUOUS)
-        return depth->first_id <= id + 1;
+        return depth->first_id <= following(id);
     return depth->first_id <= id || (depth->previous_id >= 0 && depth->previous_id <= id);
 }
 
@@ -90,7 +96,7 @@ static int judge_first(ida_sync *s, const ida_depth *depth)
     int previous = s->view.chain == IDA_CHAIN_PREVIOUS;
     if (previous ? depth->last_id < book : depth->last_id <= book)
         return IDA_STALE_DIFF;
-    s->view.expected_id = previous ? book : book + 1;
+    s->view.expected_id = previous ? book : following(book);
     s->view.found_id = depth->first_id;
     return joins(s, depth, book) ? IDA_APPLY : IDA_GAP;
 }
@@ -101,7 +107,7 @@ static int judge_next(ida_sync *s, const ida_depth *depth)
     int previous = s->view.chain == IDA_CHAIN_PREVIOUS;
     if (depth->last_id <= book)
         return IDA_STALE_DIFF;
-    s->view.expected_id = previous ? book : book + 1;
+    s->view.expected_id = previous ? book : following(book);
     s->view.found_id = previous ? depth->previous_id : depth->first_id;
     return s->view.found_id == s->view.expected_id ? IDA_APPLY : IDA_GAP;
 }

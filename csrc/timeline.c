@@ -190,7 +190,9 @@ static void find_next_local(feed_source *f)
 /* The exchange's clock in our time; nothing reaches us before it happened. */
 static int64_t venue_time(const feed_source *f, const ida_record *r)
 {
-    int64_t at = r->ts_venue_ns + f->offset_ns;
+    int64_t at;
+    if (__builtin_add_overflow(r->ts_venue_ns, f->offset_ns, &at))
+        at = f->offset_ns < 0 ? INT64_MIN : INT64_MAX;
     return at < r->ts_local_ns ? at : r->ts_local_ns;
 }
 
