@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from decimal import Decimal
 from random import Random
@@ -12,37 +13,36 @@ from typing import Any, Protocol
 import msgspec
 import trio
 
+from ida_core.callbacks import CALLBACKS, Callbacks
 from ida_core.clock import NS, SimulatedClock
 from ida_core.collector import collect_due, collecting_by_hand
 from ida_core.context import Context
-from ida_core.errors import EXIT_CONFIG, EXIT_DONE, EXIT_RISK, OutputError
+from ida_core.errors import EXIT_CONFIG, EXIT_DONE, EXIT_RISK, FAILURES, OutputError
 from ida_core.events import (
     AnyRequest,
     BalanceUpdate,
-    Bar,
     CancelOrder,
     Event,
+    Execution,
     FundingPayment,
-    Mark,
     MarketState,
     Note,
     OrderUpdate,
-    Quote,
     Signal,
     Timer,
-    Trade,
     VenueStatus,
 )
 from ida_core.interrupts import Interrupts
 from ida_core.ledger import Ledger
 from ida_core.log import Log
+from ida_core.order import Order
 from ida_core.order_table import OrderTable
 from ida_core.portfolio import Portfolio
 from ida_core.protocols import FeedPlugin, RiskCheck, Strategy, Venue
 from ida_core.risk import RiskGate, RiskState
-from ida_core.subscriptions import BookSlots, subscription_of
 from ida_core.timers import NEVER, Timers
-from ida_core.timings import Timings
+from ida_core.timings import Callback, PluginTimes, Timings
+from ida_core.trace import Trace
 
 #: Why a run stopped that was stopped by Ctrl-C or SIGTERM.
 INTERRUPTED = "interrupted"
@@ -54,14 +54,8 @@ TIMED_ONE_IN = 31
 LOOK_S, STEP_S = 0.05, 0.02
 #: How long own orders may take to be canceled when a run stops, in the engine's time.
 STOP_PATIENCE_NS = 60 * NS
-
-_CALLBACKS: dict[type[Event], str] = {
-    Trade: "on_trade", Quote: "on_quote", Bar: "on_bar", Mark: "on_mark", Signal: "on_signal",
-    FundingPayment: "on_funding", MarketState: "on_market_state",
-}
-
-Slots = list[tuple[Context, Callable[[Context, Any], None]]]
-
+#: How often each of them is asked to be canceled then, where the exchange refuses and the order is still open.
+STOP_CANCELS = 5
 
 class Keeper(Protocol):
     """Where inputs and requests are kept in their order: the journal, or what a replay compares with."""
@@ -112,13 +106,15 @@ class Engine:
         portfolio, orders: fresh; ``orders`` names client order ids.
         feeds: async sources of signals, run beside the engine on its clock.
         speed: how many times as fast as real time a simulation goes; None: as fast as it can.
+        timed_one_in: how many market events there are to one that is timed.
+        trace: tells of every call of a plugin.
     """
 
     def __init__(
         self, venue: Venue, strategies: Sequence[Strategy], checks: Sequence[RiskCheck], *,
         orders: OrderTable, portfolio: Portfolio, ledger: Ledger, log: Log, journal: Keeper | None = None,
         feeds: Sequence[FeedPlugin] = (), seed: int = 1, clock: SimulatedClock | None = None,
-        speed: float | None = None,
+        speed: float | None = None, timed_one_in: int = TIMED_ONE_IN, trace: Trace | None = None,
     ) -> None:
         self.venue = venue
         self.instruments = list(venue.instruments())
@@ -141,13 +137,20 @@ class Engine:
         self._speed = speed
         self._began_s = 0.0
         self._interrupts = Interrupts(self._interrupt)
-        self.timed_one_in = TIMED_ONE_IN
-        self._sample = 0
+        self.times = PluginTimes(timed_one_in)
+        self._trace = trace
+        self._countdown = 0
+        self._stopping = False
+        self._stop_cancels: Counter[str] = Counter()
         self._strategies = list(strategies)
         self._contexts = [self._contexts_of(s, seed) for s in strategies]
         self._markets = [venue.market(i) for i in range(len(self.instruments))]
         self._state = RiskState(self.instruments, orders, portfolio, self._mid, self._is_trusted)
-        self._gate = RiskGate(checks, self._state)
+        self._gate = RiskGate(checks, self._state, self.times, trace)
+        self._send = venue.send
+        if trace is not None:
+            self._send = trace.wrapped(f"exchange {venue.name}", "send", venue.send)
+            self.request = trace.requests(self.request)  # type: ignore[method-assign]
         self._build_slots()
         self._subscribe()
 
@@ -169,26 +172,12 @@ class Engine:
         return contexts
 
     def _build_slots(self) -> None:
-        """Flat lists of bound methods per event kind and instrument, only of those who override them."""
-        self._slots: dict[str, list[Slots]] = {}
-        for name in (*_CALLBACKS.values(), "on_fill", "on_order"):
-            self._slots[name] = [self._slots_of(name, i) for i in range(len(self.instruments))]
-        # What needs nothing but telling goes straight from the pump to who asked for it.
-        self._told = {kind: self._slots[_CALLBACKS[kind]] for kind in (Trade, Quote, Bar, Mark)}
-        self._books = [
-            BookSlots(self._slots_of("on_book", i), self.timers, self._call) for i in range(len(self.instruments))]
-
-    def _slots_of(self, name: str, index: int) -> Slots:
-        return [
-            (contexts[index], getattr(strategy, name))
-            for strategy, contexts in zip(self._strategies, self._contexts, strict=True)
-            if getattr(type(strategy), name) is not getattr(Strategy, name)
-        ]
+        self._calls = Callbacks(
+            self._contexts, len(self.instruments), self.timers, self._call, self.times, self._trace)
 
     def _subscribe(self) -> None:
         for i in range(len(self.instruments)):
-            wanted = {name: bool(slots[i]) for name, slots in self._slots.items()}
-            self.venue.subscribe(i, subscription_of([c.strategy for c, _ in self._slots_of("on_book", i)], wanted))
+            self.venue.subscribe(i, self._calls.subscription(i))
 
     # ------------------------------------------------------------- the loop
 
@@ -223,7 +212,7 @@ class Engine:
         if any(type(c).halt is not RiskCheck.halt for c in self._gate.checks):
             self.timers.set(self.venue.start_ns() + NS, self._on_second, NS)
         for context in self._all_contexts():
-            self._call(context, context.strategy.on_start, "on_start")
+            self._call(context, self._calls.own(context, "on_start"), "on_start")
 
     def _all_contexts(self) -> list[Context]:
         return [context for contexts in self._contexts for context in contexts]
@@ -246,44 +235,50 @@ class Engine:
     def _pump(self, until_ns: int, is_over: Callable[[], bool]) -> bool:
         """Handle up to BATCH events at or before ``until_ns``, then the timers that are due. True if none is left."""
         next_event: Callable[[int], Any] = self.venue.next_event
-        books, told, handle = self._books, self._told, self._handle
+        calls, countdown = self._calls, self._countdown
+        books, told = calls.books, calls.told
         for _ in range(BATCH):
             event = next_event(until_ns)
             if event.__class__ is int:
-                self._sample -= 1
-                if self._sample <= 0:
+                countdown -= 1
+                if countdown <= 0:
+                    countdown = self.times.one_in
                     self._timed_book_event(event)
-                    books, told = self._books, self._told
                 else:
                     for context, on_book, book in books[event].calls:
                         try:
                             on_book(context, book)
-                        except Exception as error:
+                        except FAILURES as error:
                             self._fail(context, "on_book", "book", error)
-                            books, told = self._books, self._told
             elif event is None:
+                self._countdown = countdown
                 self.timers.fire_due(min(until_ns, self.venue.now_ns))
                 return True
             elif (slots := told.get(event.__class__)) is not None:
+                countdown -= 1
+                if countdown <= 0:
+                    countdown = self.times.one_in
+                    slots = calls.told_timed[event.__class__]
                 for context, callback in slots[event.instrument]:
                     try:
                         callback(context, event)
-                    except Exception as error:
-                        self._fail(context, _CALLBACKS[event.__class__], event, error)
-                        books, told = self._books, self._told
+                    except FAILURES as error:
+                        self._fail(context, CALLBACKS[event.__class__], event, error)
             else:
-                handle(event)
-                books, told = self._books, self._told  # others, if a strategy failed in it
+                self._handle(event)
+            if calls is not self._calls:  # a strategy failed
+                calls = self._calls
+                books, told = calls.books, calls.told
             if self.timers.next_ns < until_ns:
                 until_ns = self.timers.next_ns
             if self.stop_wanted is not None and is_over():
-                return False
+                break
+        self._countdown = countdown
         return False
 
     def _timed_book_event(self, index: int) -> None:
-        self._sample = self.timed_one_in
         began = time.perf_counter_ns()
-        for context, on_book, book in self._books[index].calls:
+        for context, on_book, book in self._calls.books_timed[index]:
             self._call(context, on_book, "on_book", book)
         self.latency["tick_to_decision"].add(time.perf_counter_ns() - began)
 
@@ -330,11 +325,11 @@ class Engine:
         if isinstance(event, FundingPayment):
             self.portfolio.fund(event)
             self.ledger.post_funding(event)
-        if name := _CALLBACKS.get(type(event)):
+        if name := CALLBACKS.get(type(event)):
             self._tell(name, event)
 
     def _tell(self, name: str, event: Event) -> None:
-        for index, slots in enumerate(self._slots[name]):
+        for index, slots in enumerate(self._calls.rare[name]):
             if event.instrument in (-1, index):
                 for context, callback in slots:
                     self._call(context, callback, name, event)
@@ -357,10 +352,12 @@ class Engine:
                 self._tell_owner(context, update, applied.fill)
         if applied.fill:
             self._check_halts()
+        if self._stopping and update.execution is Execution.CANCEL_REJECTED:
+            self._cancel_again(order)
 
     def _tell_owner(self, context: Context, update: OrderUpdate, is_fill: bool) -> None:
         for name in ("on_fill", "on_order") if is_fill else ("on_order",):
-            for owner, callback in self._slots[name][update.instrument]:
+            for owner, callback in self._calls.rare[name][update.instrument]:
                 if owner is context:
                     self._call(context, callback, name, update)
 
@@ -369,7 +366,7 @@ class Engine:
         if context.strategy in self._strategies:
             began = time.perf_counter_ns()
             self._keep(timer)
-            self._call(context, context.strategy.on_timer, "on_timer", timer)
+            self._call(context, self._calls.own(context, "on_timer"), "on_timer", timer)
             self.latency["tick_to_decision"].add(time.perf_counter_ns() - began)
 
     # ------------------------------------------------------------- requests
@@ -385,7 +382,7 @@ class Engine:
                              by=refusal.by, reason=refusal.reason, detail=refusal.detail)
             return False
         self._keep(request)
-        self.venue.send(request)
+        self._send(request)
         self._order_out(time.perf_counter_ns() - began)
         return True
 
@@ -407,15 +404,15 @@ class Engine:
 
     # ------------------------------------------------------------- plugins that fail
 
-    def _call(self, context: Context, callback: Callable[..., None], hook: str, *event: Any) -> None:
+    def _call(self, context: Context, callback: Callback, hook: str, *event: Any) -> None:
         if context.strategy not in self._strategies:
             return  # failed in an earlier callback of this event
         try:
             callback(context, *event)
-        except Exception as error:
+        except FAILURES as error:
             self._fail(context, hook, event[0] if event else None, error)
 
-    def _fail(self, context: Context, hook: str, event: Any, error: Exception) -> None:
+    def _fail(self, context: Context, hook: str, event: Any, error: BaseException) -> None:
         """Name it, stop it, cancel its orders; the engine goes on with the others. What failed beneath the
         strategy (the journal's disk) is no fault of its own."""
         if isinstance(error, OutputError):
@@ -423,7 +420,7 @@ class Engine:
         self._tell_failure(context.strategy.name, hook, event, error)
         self._drop(context.strategy)
 
-    def _tell_failure(self, plugin: str, hook: str, event: Any, error: Exception) -> None:
+    def _tell_failure(self, plugin: str, hook: str, event: Any, error: BaseException) -> None:
         """Name a plugin that raised, in the log and in the journal."""
         frame = traceback.extract_tb(error.__traceback__)[-1]
         failure = Failure(
@@ -452,7 +449,7 @@ class Engine:
     async def _wind_down(self) -> None:
         """Stop quoting, cancel own orders, wait for the answers; bounded in the engine's time."""
         for context in self._all_contexts():
-            self._call(context, context.strategy.on_stop, "on_stop")
+            self._call(context, self._calls.own(context, "on_stop"), "on_stop")
         self._build_silence()
         for order in [o for o in self.orders.open() if not o.foreign]:
             self._cancel(order.order_id, order.instrument, order.strategy)
@@ -460,8 +457,15 @@ class Engine:
         with trio.CancelScope(shield=True):
             await self._drive(lambda: not self.orders.open() or self.venue.now_ns > deadline)
 
+    def _cancel_again(self, order: Order) -> None:
+        """The exchange was too busy to cancel, or the like: what is still open is asked for again, not for ever."""
+        self._stop_cancels[order.order_id] += 1
+        if order.is_open and not order.is_pending and self._stop_cancels[order.order_id] < STOP_CANCELS:
+            self._cancel(order.order_id, order.instrument, order.strategy)
+
     def _build_silence(self) -> None:
         """No strategy is called any more; fills and cancels are still booked."""
+        self._stopping = True
         self._strategies, self._contexts = [], []
         self.timers.clear()
         self._build_slots()
@@ -496,6 +500,8 @@ class Engine:
             async for signal in feed.events():
                 if not isinstance(signal, Signal):
                     raise TypeError(f"{signal!r} is no ida_core.Signal")
+                if self._trace is not None:
+                    self._trace.line(f"feed {feed.name}.events() = {signal}")
                 yield signal
-        except Exception as error:
+        except FAILURES as error:
             self._tell_failure(feed.name, "events", None, error)

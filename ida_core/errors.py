@@ -24,6 +24,8 @@ from collections.abc import Sequence
 
 EXIT_DONE, EXIT_BUG, EXIT_USAGE, EXIT_CONFIG, EXIT_VENUE = 0, 1, 2, 3, 4
 EXIT_RISK, EXIT_AUTH, EXIT_DATA, EXIT_INTERRUPTED = 5, 6, 7, 130
+#: What a plugin may raise by a fault of its own; ``sys.exit()`` in one is no wish of the user's.
+FAILURES = (Exception, SystemExit)
 
 
 class IdaError(Exception):

@@ -8,14 +8,20 @@ none of these is an error.
 # A specification has no body.
 # mypy: disable-error-code="empty-body"
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pluggy
 
 PROJECT = "ida"
+TRACE = "IDA_TRACE_HOOKS"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+def is_traced(environment: Mapping[str, str]) -> bool:
+    """Whether ``IDA_TRACE_HOOKS`` is set there, and not to 0: see ``ida_core.trace``."""
+    return environment.get(TRACE, "") not in ("", "0")
 
 
 @hookspec

@@ -158,6 +158,10 @@ def load_plugins(
     candidates += _from_folders(folders)
     candidates += _from_environment(environment.get(ENVIRONMENT, ""))
     loader = _Loader(set(no_plugin))
+    if hooks.is_traced(environment):
+        from ida_core.trace import Trace  # it takes 0.1 s to import, and is seldom wanted
+
+        Trace().hook_calls(loader.manager)
     for candidate in candidates:
         loader.add(candidate)
     return loader.finish()

@@ -174,7 +174,8 @@ class Venue(Protocol):
     def market(self, instrument: int) -> Market: ...
     def subscribe(self, instrument: int, subscription: Subscription) -> None: ...
     def attach(self, journal: Any) -> None:
-        """Market records that reach us are appended to this ``ida_core.journal.JournalWriter`` from now on."""
+        """Market records that reach us are appended to this ``ida_core.journal.JournalWriter`` from now on; None:
+        nowhere any more."""
     def start_ns(self) -> int:
         """Local time of the first event (simulated), or now."""
     def last_ns(self) -> int | None:

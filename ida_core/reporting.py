@@ -1,5 +1,7 @@
 """Lets the reporters write what a finished run came to; one that raises is named and dropped."""
 
+import os
+import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,9 +9,10 @@ from pathlib import Path
 import msgspec
 
 from ida_core.config import Settings
-from ida_core.errors import IdaError
+from ida_core.errors import FAILURES, IdaError
 from ida_core.plugins import Plugins
 from ida_core.report import Report
+from ida_core.trace import Trace
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -29,21 +32,25 @@ def write_reports(
         PluginError: there is no reporter of that name.
         OutputError, OSError: the folder cannot be written, or the disk is full.
     """
+    trace = Trace.wanted(os.environ)
     report.panels = [settings.build(panel) for panel in plugins.panels.values()]
     reporters = [(name, settings.build(plugins.lookup("reporters", name))) for name in names]
     files, failures = [], []
     for name, reporter in reporters:
+        write = reporter.write if trace is None else trace.wrapped(f"report {name}", "write", reporter.write)
+        began = time.perf_counter()
         try:
-            path = reporter.write(report, folder)
+            path = write(report, folder)
         except (IdaError, OSError):
             raise
-        except Exception as error:
+        except FAILURES as error:
             failures.append(f"Report {name} was not made: {_told(error)}")
         else:
             files += [path] if path else []
+        report.note_written(name, time.perf_counter() - began)
     return Written(tuple(files), tuple(failures))
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error} ({Path(frame.filename).name}:{frame.lineno})"

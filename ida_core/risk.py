@@ -10,19 +10,29 @@
 - A check that raises refuses, with the reason ``check_failed``; a halt that raises halts.
 """
 
+from __future__ import annotations
+
 import math
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
+from ida_core.errors import FAILURES
 from ida_core.events import AnyRequest, CancelAll, CancelOrder, OrderRequest, PlaceOrder, Refusal, ReplaceOrder
 from ida_core.model import Instrument, InstrumentKind, Side
 from ida_core.order_table import OrderTable
 from ida_core.portfolio import Portfolio
 from ida_core.protocols import RiskCheck
+from ida_core.timings import Callback, PluginTimes, timed
+
+if TYPE_CHECKING:
+    from ida_core.trace import Trace
 
 DAY_NS = 86_400_000_000_000
 _ZERO = Decimal(0)
+#: Of so many requests one is timed, check by check.
+TIMED_ONE_IN = 7
 _CANCELS = (CancelOrder, CancelAll)
 
 
@@ -161,14 +171,27 @@ class RiskState:
 class RiskGate:
     """Asks every check about every request; see the rules above.
 
+    Args:
+        times: where the time of each check is kept, that of one request in seven.
+        trace: tells of every question and answer.
+
     ``refused`` counts refusals by reason: the name of the check, ``stale_market``, ``halted`` or
     ``check_failed``.
     """
 
-    def __init__(self, checks: Sequence[RiskCheck], state: RiskState) -> None:
+    def __init__(
+        self, checks: Sequence[RiskCheck], state: RiskState, times: PluginTimes | None = None,
+        trace: Trace | None = None,
+    ) -> None:
         self.checks = tuple(checks)
         self.state = state
-        self._asked = [(check, check.check) for check in checks]
+        times = PluginTimes(1) if times is None else times
+        self._asked = [(c, _method(c, "check", trace)) for c in checks]
+        self._timed = [(c, timed(ask, times.of(_plugin(c), TIMED_ONE_IN))) for c, ask in self._asked]
+        self._countdown = 0
+        self._halting = [
+            (c, timed(_method(c, "halt", trace), times.of(_plugin(c)))) for c in checks
+            if type(c).halt is not RiskCheck.halt]
         self.refused: Counter[str] = Counter()
         self.halted: tuple[str, str] | None = None
 
@@ -185,12 +208,12 @@ class RiskGate:
 
     def halts(self) -> tuple[str, str] | None:
         """The check that stops the run and its sentence; the first one stays."""
-        for check in self.checks:
+        for check, halt in self._halting:
             if self.halted is not None:
                 break
             try:
-                sentence = check.halt(self.state)
-            except Exception as error:  # a check that cannot tell is a reason to stop
+                sentence = halt(self.state)
+            except FAILURES as error:  # a check that cannot tell is a reason to stop
                 sentence = f"the check failed: {_named(error)}"
             if sentence is not None:
                 self.halted = (check.name, sentence)
@@ -208,11 +231,14 @@ class RiskGate:
         return self._refuse(request, "risk", "stale_market", sentence)
 
     def _ask_all(self, request: OrderRequest) -> Refusal | None:
-        state = self.state
-        for check, ask in self._asked:
+        state, asked = self.state, self._asked
+        self._countdown -= 1
+        if self._countdown <= 0:
+            self._countdown, asked = TIMED_ONE_IN, self._timed
+        for check, ask in asked:
             try:
                 sentence = ask(request, state)
-            except Exception as error:  # any failure of a plugin refuses, and names it
+            except FAILURES as error:  # any failure of a plugin refuses, and names it
                 return self._refuse(request, check.name, "check_failed", _named(error))
             if sentence is not None:
                 return self._refuse(request, check.name, check.name, sentence)
@@ -229,5 +255,14 @@ class RiskGate:
         )
 
 
-def _named(error: Exception) -> str:
+def _plugin(check: RiskCheck) -> str:
+    return f"risk {check.name}"
+
+
+def _method(check: RiskCheck, name: str, trace: Trace | None) -> Callback:
+    method: Callback = getattr(check, name)
+    return method if trace is None else trace.wrapped(_plugin(check), name, method)
+
+
+def _named(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"

@@ -5,6 +5,7 @@ A run directory holds ``run.toml`` (the effective configuration), ``journal/``, 
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import time
@@ -21,7 +22,7 @@ import trio
 from ida_core import __version__
 from ida_core.clock import SimulatedClock
 from ida_core.config import Settings, to_toml
-from ida_core.engine import INTERRUPTED, Engine, Keeper, Stop
+from ida_core.engine import INTERRUPTED, TIMED_ONE_IN, Engine, Keeper, Stop
 from ida_core.errors import (
     EXIT_BUG,
     EXIT_CONFIG,
@@ -47,6 +48,7 @@ from ida_core.rates import MarketRates
 from ida_core.report import Report, load as load_report
 from ida_core.reporting import write_reports
 from ida_core.timings import quantiles
+from ida_core.trace import Trace
 
 ORDER_PREFIX = "ida"
 TERMINAL = "console"
@@ -145,6 +147,7 @@ def _overrides(settings: Settings) -> dict[str, dict[str, Any]]:
 def build_engine(
     settings: Settings, venue: Venue, strategies: Sequence[Strategy], checks: Sequence[RiskCheck], log: Log,
     journal: Keeper | None, feeds: Sequence[FeedPlugin] = (), speed: float | None = None,
+    timed_one_in: int = TIMED_ONE_IN, trace: Trace | None = None,
 ) -> Engine:
     """An engine with fresh orders, portfolio and ledger; ``journal`` keeps inputs and requests."""
     instruments = venue.instruments()
@@ -158,7 +161,7 @@ def build_engine(
     return Engine(
         venue, strategies, checks, orders=OrderTable(ORDER_PREFIX), log=log, journal=journal,
         portfolio=Portfolio(instruments, rates, capital), ledger=ledger, seed=settings.run.seed,
-        clock=SimulatedClock(venue.start_ns()), feeds=feeds, speed=speed,
+        clock=SimulatedClock(venue.start_ns()), feeds=feeds, speed=speed, timed_one_in=timed_one_in, trace=trace,
     )
 
 
@@ -201,7 +204,11 @@ def _run_logged(
             run_dir / "journal", run_dir.name, segment_bytes=settings.journal.segment_mib << 20,
             sync=settings.journal.sync,
         ) as journal:
-            return _run_journaled(settings, parts, plugins, journal, log, started, progress)
+            parts.venue.attach(journal)
+            try:
+                return _run_journaled(settings, parts, plugins, journal, log, started, progress)
+            finally:
+                parts.venue.attach(None)  # whatever the venue does from here on, the journal is closed
     except IdaError as error:
         log.error("stopped", code=error.code, text=str(error))
         raise
@@ -211,9 +218,10 @@ def _run_journaled(
     settings: Settings, parts: Parts, plugins: Plugins, journal: JournalWriter, log: Log, started: datetime,
     progress: Callable[[Progress], None] | None,
 ) -> tuple[Stop, Engine]:
-    parts.venue.attach(journal)
     speed = None if settings.run.speed == "max" else float(settings.run.speed)
-    engine = build_engine(settings, parts.venue, parts.strategies, parts.checks, log, journal, parts.feeds, speed)
+    engine = build_engine(
+        settings, parts.venue, parts.strategies, parts.checks, log, journal, parts.feeds, speed,
+        trace=Trace.wanted(os.environ))
     journal.append(_start_note(settings, parts, plugins))
     if progress is not None:
         engine.on_progress = _teller(parts.venue, progress)
@@ -303,6 +311,7 @@ def _timing(engine: Engine, run_id: str, started: datetime, elapsed_s: float) ->
     return Timing(ts_local_ns=engine.venue.now_ns, what="run", data={
         "run_id": run_id, "started": started.isoformat(timespec="seconds"), "elapsed_s": round(elapsed_s, 6),
         "throughput_eps": round(engine.venue.events / max(elapsed_s, 1e-9), 1), "latency_us": latency,
+        "plugin_time": engine.times.told(max(elapsed_s, 1e-9)),
     })
 
 

@@ -116,6 +116,7 @@ class Timeline:
         self.pointer = ffi.gc(pointer, lib.ida_timeline_free)
         self.event = ffi.new("ida_event *")
         self._keep: list[Any] = []
+        self._journal: Any = None
 
     def add_instrument(self, chain: int, max_price: int, queue: tuple[int, float], orders: int) -> None:
         status = lib.ida_timeline_add_instrument(self.pointer, chain, PAGES, max_price, queue[0], queue[1], orders)
@@ -135,8 +136,8 @@ class Timeline:
             raise IdaError(f"synthetic market {index}: {status_text(status)}")
 
     def attach(self, journal: Any) -> None:
-        self._keep.append(journal)
-        lib.ida_timeline_set_journal(self.pointer, journal.pointer)
+        self._journal = journal
+        lib.ida_timeline_set_journal(self.pointer, ffi.NULL if journal is None else journal.pointer)
 
     def end_at(self, end_ns: int) -> None:
         lib.ida_timeline_set_end(self.pointer, end_ns)

@@ -263,6 +263,10 @@ TIMING = {
         "tick_to_decision": {"p50": 8.1, "p99": 22.5},
         "order_out": {"p50": 11.0, "p99": 35.0},
     },
+    "plugin_time": {
+        "strategy maker": {"calls": 12_345, "p50": 12.0, "p99": 41.0, "share": 0.123},
+        "risk max_position": {"calls": 77, "p50": 0.4, "p99": 1.9, "share": 0.001},
+    },
 }
 
 

@@ -42,6 +42,8 @@ def print_report(document: Mapping[str, Any], file: TextIO, width: int | None = 
         console.print(Text(f"! {warning}", style="yellow"))
     console.print(_side_by_side(_result(document), _worst_cases(document), console.width))
     console.print(_assumptions(document))
+    if told := figures.plugin_time(document["plugin_time"]):
+        console.print(Text(told, style="dim"))
 
 
 class _Console(Console):

@@ -277,7 +277,18 @@ def _latency(report: Report, document: Mapping[str, Any]) -> Markup:
     if measured:
         words = "Of this process, by the wall clock"
         parts += [tag("h3", words), table(["Path", "p50", "p99"], measured)]
+    if document["plugin_time"]:
+        parts += [tag("h3", "Of each plugin"), _plugin_time(document["plugin_time"])]
     return card("Latency", *parts)
+
+
+def _plugin_time(times: Mapping[str, Mapping[str, Any]]) -> Markup:
+    rows = [
+        [name, Number(count(one["calls"])), Number(micros(one["p50"])), Number(micros(one["p99"])),
+         Number(percent(one["share"]))]
+        for name, one in times.items()
+    ]
+    return table(["Plugin", "Calls", "p50", "p99", "Of the run"], rows)
 
 
 def _market(document: Mapping[str, Any]) -> Markup:

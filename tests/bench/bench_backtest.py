@@ -82,7 +82,8 @@ class Decider(Strategy):
 
 
 def build(
-    plugins: Plugins, recording: Path, strategy: Strategy, checks: Sequence[RiskCheck], journal: JournalWriter | None
+    plugins: Plugins, recording: Path, strategy: Strategy, checks: Sequence[RiskCheck], journal: JournalWriter | None,
+    timed_one_in: int = TIMED_ONE_IN,
 ) -> Engine:
     venue_class = plugins.lookup("venues", "sim")
     setup = VenueSetup(
@@ -91,7 +92,8 @@ def build(
     venue = venue_class.build(setup)
     if journal is not None:
         venue.attach(journal)
-    return build_engine(Settings(run=RunSettings()), venue, [strategy], checks, Log.silent(), journal)
+    return build_engine(
+        Settings(run=RunSettings()), venue, [strategy], checks, Log.silent(), journal, timed_one_in=timed_one_in)
 
 
 def timed_run(
@@ -102,8 +104,7 @@ def timed_run(
     strategy = kind()
     with tempfile.TemporaryDirectory() as folder:
         journal = JournalWriter(Path(folder) / "journal", "bench") if journaled else None
-        engine = build(plugins, recording, strategy, checks, journal)
-        engine.timed_one_in = timed_one_in
+        engine = build(plugins, recording, strategy, checks, journal, timed_one_in)
         took = seconds(partial(run_engine, engine))
         if journal is not None:
             journal.close()

@@ -187,6 +187,7 @@ def test_the_document_keeps_its_keys(report):
         "ledger",
         "worst_cases",
         "plugins",
+        "plugin_time",
     ]
     assert {
         "id",
@@ -206,6 +207,7 @@ def test_the_document_keeps_its_keys(report):
     assert (book["best_bid"], book["best_ask"], book["levels"]) == ("103.99", "104.01", [1, 1])
     assert {"last_update_id", "sha256", "gaps", "resyncs"} <= book.keys()
     assert document["latency_us"]["decode"] == {"p50": 0.42, "p99": 1.9}
+    assert document["plugin_time"]["strategy maker"] == {"calls": 12_345, "p50": 12.0, "p99": 41.0, "share": 0.123}
 
 
 def test_funding_and_a_linear_position(tmp_path):

@@ -14,6 +14,7 @@ from ida_core.cli import cli
 Money = Decimal
 Figure = float | None
 P = {"p50": float, "p99": float}
+T = {"calls": int, **P, "share": float}
 CONTRACT: dict[str, Any] = {
     "schema": int,
     "run": {"id": str, "mode": str, "exchange": str, "out": str, "seed": int, "journal_sha256": str,
@@ -30,9 +31,10 @@ CONTRACT: dict[str, Any] = {
                          "sha256": str, "gaps": int, "resyncs": int}},
     "latency_us": {"tick_to_decision": P, "order_out": P},
     "risk": {"refused": dict, "halts": list},
+    "plugin_time": {"strategy market_maker": T, "risk price_collar": T},
 }  # fmt: skip
 #: By the wall clock, or by the run's name.
-OTHER_EACH_TIME = ("throughput_eps", "latency_us")
+OTHER_EACH_TIME = ("throughput_eps", "latency_us", "plugin_time")
 OTHER_OF_RUN = ("id", "out", "started", "elapsed_s")
 
 

@@ -103,6 +103,7 @@ def test_the_page_has_the_figures(report: Report) -> None:
         assert words.lower() in text.lower()
     for name, value in document["assumptions"].items():
         assert f"{name} {value}" in text
+    assert "strategy maker 12,345 12 µs 41 µs 12.3 %" in text
     assert "Net result" in text
     assert "start + fills" in text
 
@@ -284,6 +285,7 @@ def test_the_terminal_shows_one_screen(report: Report) -> None:
         "latency x2",
         "Assumed",
         "risk-averse",
+        "strategy maker 41 µs p99, 12.3 % of the run",
     ):
         assert words in text, words
 
