@@ -81,7 +81,7 @@ class Dies(Quoter):
 
     def on_order(self, ctx, update):
         if self.config.dies and update.execution == "TRADE":
-            raise Killed
+            raise Killed("where it stands")
 
 
 @hookimpl
@@ -155,7 +155,7 @@ def test_replay_names_the_first_difference_with_its_event(folder):
 
 def test_a_run_that_was_cut_off_replays_as_far_as_it_went(folder):
     settings, plugins = settings_and_plugins(folder, strategy="dies")
-    with pytest.raises(Killed):
+    with pytest.raises(BaseException, match="where it stands"):
         execute(settings, plugins)
     [run_dir] = (folder / "runs").iterdir()
     assert load_report(run_dir).is_complete is False
