@@ -62,7 +62,7 @@ def _use_extension() -> None:
         define_macros=[("Py_LIMITED_API", "0x030B0000"), ("_GNU_SOURCE", "1")],
         extra_compile_args=[
             "-std=c11", "-O3", "-Wall", "-Wextra", "-Wno-unused-parameter", "-fno-strict-aliasing",
-            "-ffp-contract=off", "-pthread",
+            "-fvisibility=hidden", "-ffp-contract=off", "-pthread",
         ],
         extra_link_args=["-pthread"],
         py_limited_api=True,
