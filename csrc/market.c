@@ -5,6 +5,9 @@
 
 enum { RING = 4096, RING_MASK = RING - 1 };
 
+/* Not to be inlined: most records are quotes and trades, and should not pay for what depth needs. */
+#define APART __attribute__((noinline))
+
 /* The best of both sides at an update id: of our book after a diff, or as a quote tells it. */
 typedef struct sighting {
     int64_t id;
@@ -65,7 +68,7 @@ static void compare(ida_market *m, int64_t id, const ida_top *top)
     m->view.mismatch_id = id;
 }
 
-static void settle_first(ida_market *m)
+static APART void settle_first(ida_market *m)
 {
     const sighting *top = first(&m->tops);
     compare(m, top->id, &top->top);
@@ -73,7 +76,7 @@ static void settle_first(ida_market *m)
 }
 
 /* Compares the tops below id: no quote that concerns them can come any more. */
-static void settle_below(ida_market *m, int64_t id)
+static inline void settle_below(ida_market *m, int64_t id)
 {
     while (!is_empty(&m->tops) && first(&m->tops)->id < id)
         settle_first(m);
@@ -139,7 +142,7 @@ static int carry_out(ida_market *m, int verdict, const ida_depth *depth)
     return ida_sync_look(m->sync)->gaps == gaps ? wrong : wrong | IDA_CHANGED_GAP;
 }
 
-static int apply_depth(ida_market *m, const ida_depth *depth)
+static APART int apply_depth(ida_market *m, const ida_depth *depth)
 {
     ida_top before = *m->top;
     int was_synced = m->view.synced, verdict = ida_sync_judge(m->sync, depth);
