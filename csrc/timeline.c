@@ -5,6 +5,10 @@
 
 #define NEVER INT64_MAX
 
+/* AHEAD: of the records in venue order, which lie apart, so many are asked for before they are looked at.
+ * AT_A_TIME: steps without a happening after which the caller gets a word in; some milliseconds. */
+enum { AHEAD = 8, AT_A_TIME = 1 << 16 };
+
 typedef struct token_entry {
     int64_t at_ns;
     uint64_t order;
@@ -27,6 +31,7 @@ typedef struct feed_source {
     uint64_t untimed_count, untimed_at;
     int64_t offset_ns;
     int64_t local_ns;        /* when its next record reaches us; NEVER at the end */
+    int64_t last_ns;         /* when the last of all its records does */
     int64_t venue_ns;        /* when its next record happens at the exchange; NEVER at the end */
     uint64_t venue_offset;   /* that record */
     int venue_is_untimed;
@@ -205,6 +210,8 @@ static void find_next_venue(feed_source *f)
             break;
         f->order_at++;
     }
+    if (f->order_at + AHEAD < f->order_count)
+        __builtin_prefetch(record_at(f, f->order[f->order_at + AHEAD]));
     int64_t timed = NEVER, untimed = NEVER;
     if (f->order_at < f->order_count)
         timed = venue_time(f, record_at(f, f->order[f->order_at]));
@@ -244,25 +251,40 @@ static void note_last(ida_timeline *t, const feed_source *f, const ida_record *r
         note_single(x, (const ida_trade *)r);
 }
 
+static int is_untimed(const feed_source *f, const ida_record *r)
+{
+    return is_wanted(f, r) && r->flags & IDA_FLAG_NO_VENUE_TIME;
+}
+
+/* Records lie far apart in venue order, so it is gone through once, and a second time only for a recording without
+ * stamps. */
 static ida_status collect_untimed(ida_timeline *t, feed_source *f)
 {
-    for (int pass = 0; pass < 2; pass++) {
-        uint64_t count = 0;
-        for (uint64_t i = 0; i < f->order_count; i++) {
-            const ida_record *r = record_at(f, f->order[i]);
-            if (!is_wanted(f, r))
-                continue;
-            if (!pass)
-                note_last(t, f, r);
-            if (!(r->flags & IDA_FLAG_NO_VENUE_TIME))
-                continue;
-            if (pass)
-                f->untimed[count] = f->order[i];
-            count++;
-        }
-        if (!pass && !(f->untimed = calloc(count + 1, sizeof *f->untimed)))
-            return IDA_FULL;
-        f->untimed_count = count;
+    uint64_t count = 0;
+    for (uint64_t i = 0; i < f->order_count; i++) {
+        const ida_record *r = record_at(f, f->order[i]);
+        if (is_wanted(f, r))
+            note_last(t, f, r);
+        count += (uint64_t)is_untimed(f, r);
+    }
+    if (!count)
+        return IDA_OK;
+    f->untimed = calloc(count, sizeof *f->untimed);
+    if (!f->untimed)
+        return IDA_FULL;
+    for (uint64_t i = 0; i < f->order_count; i++)
+        if (is_untimed(f, record_at(f, f->order[i])))
+            f->untimed[f->untimed_count++] = f->order[i];
+    return IDA_OK;
+}
+
+/* Finds the last record, and whether an instrument is none of the file's. */
+static ida_status look_through(feed_source *f, uint32_t instruments)
+{
+    for (uint64_t at = 0; at < f->bytes; at += record_at(f, at)->length) {
+        if (record_at(f, at)->instrument >= instruments)
+            return IDA_CORRUPT;
+        f->last_ns = record_at(f, at)->ts_local_ns;
     }
     return IDA_OK;
 }
@@ -273,11 +295,8 @@ static void widen_span(ida_timeline *t, const feed_source *f)
         return;
     if (t->first_ns < 0 || f->local_ns < t->first_ns)
         t->first_ns = f->local_ns;
-    const ida_record *last = record_at(f, f->local_at);
-    for (uint64_t at = f->local_at; at < f->bytes; at += record_at(f, at)->length)
-        last = record_at(f, at);
-    if (last->ts_local_ns > t->last_ns)
-        t->last_ns = last->ts_local_ns;
+    if (f->last_ns > t->last_ns)
+        t->last_ns = f->last_ns;
 }
 
 ida_status ida_timeline_add_feed(ida_timeline *t, const void *file, const int32_t *map, uint32_t instruments,
@@ -302,9 +321,8 @@ ida_status ida_timeline_add_feed(ida_timeline *t, const void *file, const int32_
     f->order = (const uint64_t *)((const char *)file + header->order_offset);
     f->order_count = header->order;
     f->offset_ns = offset_ns;
-    for (uint64_t at = 0; at < f->bytes; at += record_at(f, at)->length)
-        if (record_at(f, at)->instrument >= instruments)
-            return IDA_CORRUPT;
+    if (look_through(f, instruments) != IDA_OK)
+        return IDA_CORRUPT;
     if (collect_untimed(t, f) != IDA_OK)
         return IDA_FULL;
     find_next_local(f);
@@ -458,7 +476,7 @@ static uint64_t rows_of(const ida_record *r)
     return r->kind == IDA_TRADE || r->kind == IDA_QUOTE;
 }
 
-static int deliver(ida_timeline *t, uint32_t i, const ida_record *r, ida_event *event)
+static inline int deliver(ida_timeline *t, uint32_t i, const ida_record *r, ida_event *event)
 {
     instrument *x = &t->instruments[i];
     t->events++;
@@ -480,7 +498,7 @@ static int deliver(ida_timeline *t, uint32_t i, const ida_record *r, ida_event *
     return waking != IDA_SILENT;
 }
 
-static int step_local(ida_timeline *t, uint32_t source, ida_event *event)
+static inline int step_local(ida_timeline *t, uint32_t source, ida_event *event)
 {
     if (source < t->feed_count) {
         feed_source *f = &t->feeds[source];
@@ -595,15 +613,25 @@ static void move_to(ida_timeline *t, int64_t at_ns)
         t->now_ns = at_ns;
 }
 
-/* A recorded source may go on by itself until another one's turn comes. Agents may not: what they do makes new
- * records; nor may records that a conflation could be waiting behind. */
-static int may_go_on(const ida_timeline *t, const choice *c, const ida_event *event)
+/* Where the time of the chosen source's next record stands, if it is a recorded feed. Such a one may go on by itself
+ * until another's turn comes. Agents may not: what they do makes new records. */
+static const int64_t *next_of(const ida_timeline *t, const choice *c)
 {
-    return c->source < t->feed_count && t->instruments[event->instrument].watch.interval_ns == 0;
+    if (c->source >= t->feed_count || (c->class != EXCHANGE && c->class != LOCAL))
+        return NULL;
+    return c->class == EXCHANGE ? &t->feeds[c->source].venue_ns : &t->feeds[c->source].local_ns;
+}
+
+/* Records may not pass by a conflation that could be waiting for them. */
+static int may_go_on(const ida_timeline *t, const ida_event *event)
+{
+    return t->instruments[event->instrument].watch.interval_ns == 0;
 }
 
 int ida_timeline_next(ida_timeline *t, int64_t until_ns, ida_event *event)
 {
+    int64_t last_ns = until_ns < t->end_ns ? until_ns : t->end_ns;
+    int left = AT_A_TIME;
     event->record = NULL;
     event->changes = 0;
     event->status = IDA_OK;
@@ -616,14 +644,18 @@ int ida_timeline_next(ida_timeline *t, int64_t until_ns, ida_event *event)
             event->now_ns = t->now_ns;
             return event->what = IDA_AT_TIME;
         }
+        if (left <= 0 && c.at_ns > t->now_ns) { /* nothing more happens now, so whoever looks sees this time whole */
+            event->now_ns = t->now_ns;
+            return event->what = IDA_AT_PAUSE;
+        }
+        const int64_t *next = next_of(t, &c);
         do {
             move_to(t, c.at_ns);
             if (step(t, &c, event)) {
                 event->now_ns = t->now_ns;
                 return event->what;
             }
-            c.at_ns = source_time(t, c.class, c.source);
-        } while (c.at_ns < c.rival_ns && c.at_ns <= until_ns && may_go_on(t, &c, event));
+        } while (--left > 0 && next && (c.at_ns = *next) < c.rival_ns && c.at_ns <= last_ns && may_go_on(t, event));
     }
 }
 

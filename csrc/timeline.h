@@ -22,7 +22,8 @@ enum ida_happening {
     IDA_AT_REPORTS = 6,  /* the matching engine of `instrument` has made reports (a recorded or synthetic event did) */
     IDA_AT_DELIVERY = 7, /* a response token reached us */
     IDA_AT_FUNDING = 8,  /* a funding time was reached at the exchange; record: the last ida_mark published before it */
-    IDA_AT_FAILURE = 9   /* status says why: IDA_NO_SPACE or IDA_IO of the journal, IDA_RANGE or IDA_FULL of a book */
+    IDA_AT_FAILURE = 9,  /* status says why: IDA_NO_SPACE or IDA_IO of the journal, IDA_RANGE or IDA_FULL of a book */
+    IDA_AT_PAUSE = 10    /* nothing that concerns anybody, for some time: look around, and go on by calling again */
 };
 
 typedef struct ida_event {
@@ -58,7 +59,8 @@ void ida_timeline_set_end(ida_timeline *t, int64_t end_ns);
 /* at_ns earlier than now is taken as now. IDA_FULL: too many requests under way, or no memory for a response. */
 ida_status ida_timeline_send(ida_timeline *t, int64_t at_ns, uint64_t token);    /* -> IDA_AT_ARRIVAL */
 ida_status ida_timeline_respond(ida_timeline *t, int64_t at_ns, uint64_t token); /* -> IDA_AT_DELIVERY */
-/* Goes on to the next happening at or before until_ns. */
+/* Goes on to the next happening at or before until_ns; after some milliseconds of work without one it says PAUSE, all
+ * that happens at that time being done. */
 int ida_timeline_next(ida_timeline *t, int64_t until_ns, ida_event *event);
 /* After a change of a whole market by one of our requests: let the agents publish it. */
 ida_status ida_timeline_publish(ida_timeline *t, uint32_t instrument);

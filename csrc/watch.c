@@ -7,6 +7,13 @@ static const uint32_t subscription_of[IDA_PARTIAL + 1] = {
 
 enum { STATE_CHANGES = IDA_CHANGED_STATE | IDA_CHANGED_GAP | IDA_CHANGED_FAULT | IDA_CHANGED_CROSSED };
 
+/* A time that is no time stays the last one there is. */
+static int64_t later(int64_t at_ns, int64_t interval_ns)
+{
+    int64_t sum;
+    return __builtin_add_overflow(at_ns, interval_ns, &sum) ? INT64_MAX : sum;
+}
+
 static int judge_book(ida_watch *watch, int changes, int64_t now)
 {
     int wanted = ((watch->subscription & IDA_SUB_BOOK) ? IDA_CHANGED_BOOK : 0)
@@ -18,7 +25,7 @@ static int judge_book(ida_watch *watch, int changes, int64_t now)
         return IDA_SILENT;
     }
     watch->waiting = 0;
-    watch->due_ns = now + watch->interval_ns;
+    watch->due_ns = later(now, watch->interval_ns);
     return IDA_WAKE_BOOK;
 }
 
@@ -44,6 +51,6 @@ int ida_watch_take(ida_watch *watch)
 {
     int changes = watch->waiting;
     watch->waiting = 0;
-    watch->due_ns += watch->interval_ns;
+    watch->due_ns = later(watch->due_ns, watch->interval_ns);
     return changes;
 }

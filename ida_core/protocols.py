@@ -182,7 +182,7 @@ class Venue(Protocol):
         """Local time of the last event, where it is known."""
     def next_event(self, until_ns: int) -> Event | int | None:
         """The next event at or before ``until_ns``; an ``int`` is an instrument whose book changed (no object is
-        made for it); None when there is nothing until then. ``now_ns`` is its time."""
+        made for it); None when there is nothing until then, or nothing yet. ``now_ns`` is the time it got to."""
     @property
     def now_ns(self) -> int: ...
     @property

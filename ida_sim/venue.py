@@ -46,6 +46,8 @@ from ida_sim.sources import (
 from ida_sim.timeline import Timeline, agents_config, status_text
 
 AT_BOOK, AT_RECORD = lib.IDA_AT_BOOK, lib.IDA_AT_RECORD
+AT_END = lib.IDA_AT_END
+RESTS = frozenset((lib.IDA_AT_TIME, AT_END, lib.IDA_AT_PAUSE))
 
 
 class SimVenue:
@@ -207,8 +209,8 @@ class SimVenue:
                 told = event_of(event.record, event.instrument)
                 if told is not None:
                     return told
-            elif what == lib.IDA_AT_TIME or what == lib.IDA_AT_END:
-                self._finished = what == lib.IDA_AT_END
+            elif what in RESTS:
+                self._finished = what == AT_END
                 return None
             else:
                 answer = self._happening(what)

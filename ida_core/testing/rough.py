@@ -82,7 +82,7 @@ class Hand:
             event = self.venue.next_event(min(until_ns, due_ns))
             if event is not None:
                 self._next.extend(self.told(event))
-            elif self._later and due_ns <= until_ns:
+            elif self._later and due_ns <= until_ns and (self.venue.finished or self.venue.now_ns >= due_ns):
                 self._next.append(self._later.popleft()[1])
             else:
                 return None
