@@ -1,9 +1,14 @@
-"""The grid by hand-computed prices."""
+"""The grid by hand-computed prices, and its fills on a recording beside those of another simulator."""
 
+import json
+from collections.abc import Mapping
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from ida_core.cli import cli
 from ida_core.events import CancelOrder, MarketState, PlaceOrder
 from ida_core.model import Instrument, OrderType, Side
 from plugins.strategies.grid import Grid
@@ -181,3 +186,52 @@ def test_an_order_without_an_answer_is_left_alone(context) -> None:
     ctx.answer()
     assert len([r for r in ctx.tick() if isinstance(r, CancelOrder)]) == 2
     assert ctx.tick() == [], "being cancelled already"
+
+
+LATENCIES_MS = (0, 1, 5, 20, 50, 100)
+#: hftbacktest 2.4.4 by latency each way; ``tests/bench/bench_fills.py`` runs it and says why what differs does.
+PEER_FILLS = {
+    "power(2)": dict(zip(LATENCIES_MS, (943, 933, 900, 807, 781, 751), strict=True)),
+    "risk_averse": dict(zip(LATENCIES_MS, (927, 919, 888, 799, 765, 739), strict=True)),
+}
+COMPARED = (
+    "grid.quotes=10", "grid.gap_ticks=20", "grid.quantity=0.001", "grid.skew_ticks=1", "grid.interval_ms=100",
+    "sim.maker_fee=0", "sim.taker_fee=0.0005", "run.worst_cases=false",
+)  # fmt: skip
+Fills = Mapping[str, Mapping[int, int]]
+
+
+def fills_of(recording: Path, out: Path, queue: str, latency_ms: int) -> int:
+    way = (f"sim.request_latency_ms={latency_ms}", f"sim.response_latency_ms={latency_ms}", f"sim.queue={queue}")
+    sets = [word for pair in (*COMPARED, *way) for word in ("--set", pair)]
+    words = ["run", "--feed", str(recording), "--strategy", "grid", *sets, "--report", "json", "--json"]
+    done = CliRunner().invoke(cli, [*words, "--out", str(out)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    assert document["fills"]["taker"] == 0
+    return int(document["fills"]["count"])
+
+
+@pytest.fixture(scope="module")
+def fills(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Fills:
+    """The fills of the compared grid, by queue model and latency."""
+    recording = recordings / "captures" / "usdm_btcusdt_20240808.gz"
+    if not recording.is_file():
+        pytest.skip(f"no recording {recording.name}: set IDA_DATA to a folder that holds captures/")
+    out = tmp_path_factory.mktemp("runs")
+    return {queue: {ms: fills_of(recording, out, queue, ms) for ms in LATENCIES_MS} for queue in PEER_FILLS}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("queue", PEER_FILLS)
+@pytest.mark.parametrize("latency_ms", LATENCIES_MS)
+def test_the_compared_grid_fills_as_often_as_elsewhere(fills: Fills, queue: str, latency_ms: int) -> None:
+    assert fills[queue][latency_ms] == pytest.approx(PEER_FILLS[queue][latency_ms], rel=0.03)
+
+
+@pytest.mark.slow
+def test_fills_fall_with_latency_and_the_risk_averse_queue_fills_least(fills: Fills) -> None:
+    for by_latency in fills.values():
+        counts = list(by_latency.values())
+        assert counts == sorted(counts, reverse=True)
+    assert all(fills["risk_averse"][ms] < fills["power(2)"][ms] for ms in LATENCIES_MS)
