@@ -26,6 +26,7 @@ struct ida_match {
     double power;
     uint32_t first_account;
     int64_t max_price, most_lots;
+    int64_t alarm_low, alarm_high; /* last prices that somebody wants to hear of */
     size_t reducing;        /* open reduce-only orders */
     int has_overreached;    /* some may have more leaves than they could close */
 };

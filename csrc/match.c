@@ -331,6 +331,17 @@ int64_t ida_match_last_price(const ida_match *m) { return m->last_price; }
 
 int64_t ida_match_max_price(const ida_match *m) { return m->max_price; }
 
+void ida_match_set_alarm(ida_match *m, int64_t low, int64_t high)
+{
+    m->alarm_low = low;
+    m->alarm_high = high;
+}
+
+int ida_match_is_alarmed(const ida_match *m)
+{
+    return m->last_price >= 0 && (m->last_price <= m->alarm_low || m->last_price >= m->alarm_high);
+}
+
 size_t ida_match_open(const ida_match *m, uint32_t account)
 {
     size_t n = 0;
@@ -382,7 +393,8 @@ ida_match *ida_match_new(ida_book *outside, int64_t max_price, size_t orders, si
     if (!m)
         return NULL;
     *m = (ida_match){.outside = outside, .last_price = -1, .model = queue_model, .power = power,
-                     .first_account = first_account, .max_price = max_price};
+                     .first_account = first_account, .max_price = max_price,
+                     .alarm_low = -1, .alarm_high = INT64_MAX};
     m->orders = ida_orders_new(orders, max_price, first_account, !outside);
     if (!m->orders) {
         ida_match_free(m);

@@ -121,6 +121,9 @@ void ida_match_clear_reports(ida_match *m);
 const ida_book *ida_match_own(const ida_match *m);
 int64_t ida_match_last_price(const ida_match *m); /* -1 before the first trade */
 int64_t ida_match_max_price(const ida_match *m);
+/* Watches the last price: alarmed while it is at or below `low`, or at or above `high`. At first it never is. */
+void ida_match_set_alarm(ida_match *m, int64_t low, int64_t high);
+int ida_match_is_alarmed(const ida_match *m);
 size_t ida_match_open(const ida_match *m, uint32_t account);
 /* 1 and the order as it stands (leaves, ahead) in *out as a report, or 0 if it is not open. */
 int ida_match_order(const ida_match *m, uint64_t order_id, ida_report *out);

@@ -460,7 +460,7 @@ static int step_exchange(ida_timeline *t, uint32_t source, ida_event *event)
         return 1;
     }
     event->what = IDA_AT_REPORTS;
-    return has_reports(&t->instruments[i]);
+    return has_reports(&t->instruments[i]) || ida_match_is_alarmed(t->instruments[i].match);
 }
 
 /* ------------------------------------------------------------------ our side */

@@ -19,7 +19,8 @@ enum ida_happening {
     IDA_AT_RECORD = 3,   /* a market record reached us that is subscribed to */
     IDA_AT_STATE = 4,    /* our book came into step, lost it, or was given up (see changes); record: what did it */
     IDA_AT_ARRIVAL = 5,  /* a request token reached the exchange */
-    IDA_AT_REPORTS = 6,  /* the matching engine of `instrument` has made reports (a recorded or synthetic event did) */
+    IDA_AT_REPORTS = 6,  /* the matching engine of `instrument` has made reports, or is alarmed (a recorded or
+                            synthetic event did it) */
     IDA_AT_DELIVERY = 7, /* a response token reached us */
     IDA_AT_FUNDING = 8,  /* a funding time was reached at the exchange; record: the last ida_mark published before it */
     IDA_AT_FAILURE = 9,  /* status says why: IDA_NO_SPACE or IDA_IO of the journal, IDA_RANGE or IDA_FULL of a book */

@@ -18,8 +18,8 @@ def cautions(fold: Fold, ledger: Mapping[str, Any], halts: Sequence[str]) -> lis
     end = fold.bounds.end
     told = list(end.data.get("warnings", [])) if end else []
     return [
-        *_broken(fold), *(f"Stopped by risk: {text}" for text in halts), *_money(fold, ledger),
-        *_orders(fold), *_markets(fold), *told,
+        *_broken(fold), *_cut_short(fold, halts), *(f"Stopped by risk: {text}" for text in halts),
+        *_money(fold, ledger), *_orders(fold), *_markets(fold), *told,
     ]  # fmt: skip
 
 
@@ -32,6 +32,14 @@ def _broken(fold: Fold) -> Iterator[str]:
         if note.what == "plugin_failed":
             yield f"Plugin {note.plugin} failed: {note.detail}"
     yield from (f"Contradiction in the journal: {text}" for text in _some(fold.contradictions))
+
+
+def _cut_short(fold: Fold, halts: Sequence[str]) -> Iterator[str]:
+    """A result of part of the data is not the result of all of it."""
+    reason = str(fold.bounds.end.data.get("reason", "")) if fold.bounds.end else ""
+    is_told = bool(halts) or any(note.what == "plugin_failed" for note in fold.notes)
+    if reason and reason != "end of data" and not is_told:
+        yield f"The run ended before its data did: {reason}."
 
 
 def _money(fold: Fold, ledger: Mapping[str, Any]) -> Iterator[str]:

@@ -315,7 +315,7 @@ class Engine:
             self._on_order_update(event)
             return
         if isinstance(event, Note):
-            self.stop_wanted = Stop(event.detail)
+            self.stop_wanted = Stop(event.detail, EXIT_RISK if event.what == "liquidation" else EXIT_DONE)
             return
         if isinstance(event, BalanceUpdate | FundingPayment | MarketState | VenueStatus | Signal):
             self._keep(event)

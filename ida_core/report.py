@@ -214,7 +214,11 @@ class Report:
 
     def _risk(self) -> dict[str, Any]:
         refused = Counter(refusal.reason for refusal in self.refusals)
-        return {"refused": dict(refused.most_common()), "halts": self._halts()}
+        return {
+            "refused": dict(refused.most_common()),
+            "halts": self._halts(),
+            "limits": dict(self.start.get("limits", {})),
+        }
 
     def _halts(self) -> list[str]:
         halts = (note for note in self._fold.notes if note.what == "halt")

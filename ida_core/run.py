@@ -56,13 +56,15 @@ TERMINAL = "console"
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far a run has come: market records, simulated time and its bounds, records per second."""
+    """How far a run has come: market records, simulated time and its bounds, records per second; ``what``: the worse
+    case that is being re-run, empty for the run itself."""
 
     events: int
     now_ns: int
     first_ns: int
     last_ns: int | None
     rate: float
+    what: str = ""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -177,7 +179,7 @@ def execute(
         with Log(run_dir / "log.jsonl", run_id, settings.run.log_level) as log:
             stop, engine = _run_logged(settings, parts, plugins, run_dir, log, started, progress)
     if _wants_worst_cases(settings):
-        _write_worst_cases(settings, plugins, parts, run_dir, engine)
+        _write_worst_cases(settings, plugins, parts, run_dir, engine, progress)
     return _report(run_dir, plugins, settings, stop, engine)
 
 
@@ -251,12 +253,12 @@ def _sole(group: BaseExceptionGroup[Any]) -> BaseException:
     return cause
 
 
-def _teller(venue: Venue, progress: Callable[[Progress], None]) -> Callable[[], None]:
+def _teller(venue: Venue, progress: Callable[[Progress], None], what: str = "") -> Callable[[], None]:
     began, first_ns, last_ns = time.perf_counter(), venue.start_ns(), venue.last_ns()
 
     def tell() -> None:
         rate = venue.events / max(time.perf_counter() - began, 1e-9)
-        progress(Progress(venue.events, venue.now_ns, first_ns, last_ns, rate))
+        progress(Progress(venue.events, venue.now_ns, first_ns, last_ns, rate, what))
 
     return tell
 
@@ -273,8 +275,9 @@ def _start_note(settings: Settings, parts: Parts, plugins: Plugins) -> Note:
         "strategies": [
             {"name": s.name, "version": _version(plugins, "strategies", s.name),
              "config": msgspec.to_builtins(s.config)} for s in parts.strategies],
-        "risk": [c.name for c in parts.checks], "reports": list(settings.run.reports),
-        "balances": _balances(venue), "assumptions": dict(venue.assumptions()),
+        "risk": [c.name for c in parts.checks],
+        "limits": {c.name: msgspec.to_builtins(c.config) or {} for c in parts.checks},
+        "reports": list(settings.run.reports), "balances": _balances(venue), "assumptions": dict(venue.assumptions()),
         "currency": instruments[0].settle, **venue.description(),
     }
     return Note(ts_local_ns=venue.start_ns(), what="start", data=data)
@@ -322,7 +325,10 @@ def _wants_worst_cases(settings: Settings) -> bool:
     return settings.run.worst_cases and bool({"html", "console"} & set(settings.run.reports))
 
 
-def _write_worst_cases(settings: Settings, plugins: Plugins, parts: Parts, run_dir: Path, headline: Engine) -> None:
+def _write_worst_cases(
+    settings: Settings, plugins: Plugins, parts: Parts, run_dir: Path, headline: Engine,
+    progress: Callable[[Progress], None] | None,
+) -> None:
     """Re-run with one assumption worse at a time, without a journal; beside the headline in the reports."""
     cases = getattr(parts.venue, "worst_cases", None)
     if cases is None or (headline.stop_wanted is not None and headline.stop_wanted.reason != "end of data"):
@@ -333,9 +339,12 @@ def _write_worst_cases(settings: Settings, plugins: Plugins, parts: Parts, run_d
         with closing(again.venue):
             engine = build_engine(
                 settings, again.venue, again.strategies, again.checks, Log.silent(), None, again.feeds)
-            if run_engine(engine).reason.startswith(INTERRUPTED):
+            if progress is not None:
+                engine.on_progress = _teller(again.venue, progress, case.name)
+            ended = run_engine(engine).reason
+            if ended.startswith(INTERRUPTED):
                 break  # figures of half a run stand beside nothing
-            rows.append({"name": case.name, "what": case.what, **_figures(engine)})
+            rows.append({"name": case.name, "what": case.what, "ended": ended, **_figures(engine)})
     (run_dir / "report" / "worst_cases.json").write_bytes(msgspec.json.format(msgspec.json.encode(rows)))
 
 

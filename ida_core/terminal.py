@@ -84,7 +84,9 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
 
         def show(state: Progress) -> None:
             total = state.last_ns - state.first_ns if state.last_ns is not None else None
-            bar.update(task, total=total, completed=state.now_ns - state.first_ns, rate=rate(state))
+            bar.update(
+                task, description=f"again, {state.what}" if state.what else "running", total=total,
+                completed=state.now_ns - state.first_ns, rate=rate(state))
 
         yield show
 
@@ -92,10 +94,13 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
 def _lines() -> Callable[[Progress], None]:
     began = due = time.monotonic()
     due += LINE_EVERY_S
+    what = ""
 
     def show(state: Progress) -> None:
-        nonlocal due
+        nonlocal began, due, what
         now = time.monotonic()
+        if state.what != what:
+            what, began = state.what, now
         if now >= due:
             due = now + LINE_EVERY_S
             click.echo(progress_line(state, now - began), err=True)
@@ -105,7 +110,7 @@ def _lines() -> Callable[[Progress], None]:
 
 def progress_line(state: Progress, elapsed_s: float) -> str:
     """Return one line of progress, with the time left where the end is known."""
-    text = f"{state.events:,} events, {rate(state)}"
+    text = f"{f'again, {state.what}: ' if state.what else ''}{state.events:,} events, {rate(state)}"
     if state.last_ns is None or state.last_ns <= state.first_ns:
         return f"{text}, {(state.now_ns - state.first_ns) / 1e9:.0f} s of the market"
     done = (state.now_ns - state.first_ns) / (state.last_ns - state.first_ns)

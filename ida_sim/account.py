@@ -3,7 +3,7 @@
 One wallet for all instruments; where an exchange has a wallet for each market, make an account for
 each. All sums are exact: start + fills + funding - fees = end, to the last digit.
 
-Not simulated: liquidation. ``mark`` says when the maintenance margin is no longer covered.
+Liquidation is not carried out: ``mark`` says when the maintenance margin is no longer covered, and the run ends.
 """
 
 from decimal import ROUND_CEILING, Decimal
@@ -18,6 +18,7 @@ from ida_core import (
     OrderStateError,
     PlaceOrder,
     Side,
+    plain,
 )
 from ida_sim.exact import exact, nearest, ratio
 from ida_sim.fees import Fee
@@ -196,8 +197,7 @@ class Account:
         covered: once, until it is covered again."""
         self._margin.exposure(instrument).mark = price
         asset = instrument.settle
-        equity = self._wallet.unheld(asset) + self._margin.unrealized(asset)
-        needed = self._margin.maintained(asset)
+        equity, needed = self._cover(asset)
         if equity > needed or not needed:
             self._breached.discard(asset)
             return None
@@ -205,9 +205,23 @@ class Account:
             return None
         self._breached.add(asset)
         return (
-            f"{asset}: margin balance {equity:.8f} is below the maintenance margin {needed:.8f} at "
-            f"{instrument.name} {price}: an exchange would liquidate, which is not simulated"
+            f"liquidation: the margin balance, {plain(round(equity, 8))} {asset}, is below the maintenance margin, "
+            f"{plain(round(needed, 8))}, at {instrument.name} {plain(price)}"
         )
+
+    def _cover(self, asset: str) -> tuple[Decimal, Decimal]:
+        """The margin balance in ``asset`` and the maintenance margin that it must exceed."""
+        return self._wallet.unheld(asset) + self._margin.unrealized(asset), self._margin.maintained(asset)
+
+    @exact
+    def reach(self, asset: str) -> Decimal | None:
+        """How far, as a fraction, all marks of positions in ``asset`` can move without another look: half of what
+        would use up the cover, and 1 % once that is used up. None without a position."""
+        value = self._margin.value(asset)
+        if not value:
+            return None
+        equity, needed = self._cover(asset)
+        return ratio(equity - needed, 2 * value) if equity > needed else Decimal("0.01")
 
     def balances(self) -> dict[str, Balance]:
         """Asset → (free, locked). Locked: held by spot orders, or margin of perpetuals. ``free`` is

@@ -20,6 +20,7 @@ from ida_core import (
     Execution,
     Instrument,
     InstrumentKind,
+    Note,
     OrderStatus,
     OrderType,
     OrderUpdate,
@@ -57,6 +58,7 @@ _REASONS = {
 }
 #: Codes as Binance has them: new order rejected, cancel rejected, server busy.
 NEW_ORDER_REJECTED, CANCEL_REJECTED, BUSY = -2010, -2011, -1008
+MOST_TICKS = 2**63 - 1
 NOT_READY = (BUSY, "The simulated exchange has no order book of this symbol at this time.")
 
 
@@ -90,6 +92,17 @@ class _Open:
         self.request = request
 
 
+def _set_alarm(matching: Matching, reach: Decimal | None) -> None:
+    ticks = matching.last_price
+    if reach is None:
+        matching.set_alarm(-1, MOST_TICKS)
+    elif ticks is None:
+        matching.set_alarm(MOST_TICKS, MOST_TICKS)  # the first trade, at whatever price
+    else:
+        way = max(1, int(ticks * min(reach, Decimal("0.5"))))
+        matching.set_alarm(ticks - way, ticks + way)
+
+
 class Exchange:
     """Orders, account and matching of all instruments. Every method returns the answers in their order."""
 
@@ -104,7 +117,6 @@ class Exchange:
         self._by_id: dict[str, _Open] = {}
         self._by_number: dict[int, _Open] = {}
         self._last_number = 0
-        self._breaches: list[str] = []
 
     def handle(self, request: AnyRequest, now_ns: int) -> list[Event]:
         """One request has arrived."""
@@ -220,18 +232,19 @@ class Exchange:
     def reports(self, index: int) -> list[Event]:
         """Book the matching engine's new reports of one instrument, and tell them."""
         events: list[Event] = []
-        prices: list[int] = []
+        is_traded = False
         for report in self._matching[index].take_reports():
             order = self._by_number[report.order_id]
             events.append(self._update(index, order, report))
             if report.execution == lib.IDA_X_TRADE:
-                prices.append(report.price)
+                is_traded = True
             if report.status in _ENDED:
                 self._forget(order)
-        if prices:
-            self._check_margin(index, prices[-1])
+        if is_traded or self._matching[index].is_alarmed:
+            events.extend(self._check_margin(index))
+        if is_traded:
             events.append(BalanceUpdate(
-                ts_venue_ns=events[-1].ts_venue_ns, instrument=index, reason="ORDER",
+                ts_venue_ns=self._timeline.now_ns, instrument=index, reason="ORDER",
                 balances=self.account.take_changes()))
         return events
 
@@ -256,12 +269,17 @@ class Exchange:
             code=NEW_ORDER_REJECTED if rejected else 0, ahead=report.ahead,
         )
 
-    def _check_margin(self, index: int, price: int) -> None:
-        instrument = self._instruments[index]
-        if instrument.kind is not InstrumentKind.SPOT:
-            sentence = self.account.mark(instrument, instrument.price(price))
-            if sentence:
-                self._breaches.append(sentence)
+    def _check_margin(self, index: int) -> list[Event]:
+        """The last price is the mark. What is left of the cover says how far prices may move before the next look."""
+        instrument, price = self._instruments[index], self._reference(index)
+        if instrument.kind is InstrumentKind.SPOT or price is None:
+            return []
+        sentence = self.account.mark(instrument, price)
+        reach = self.account.reach(instrument.settle)
+        for other, matching in zip(self._instruments, self._matching, strict=True):
+            if other.settle == instrument.settle and other.kind is not InstrumentKind.SPOT:
+                _set_alarm(matching, reach)
+        return [Note(ts_venue_ns=self._timeline.now_ns, what="liquidation", detail=sentence)] if sentence else []
 
     def _forget(self, order: _Open) -> None:
         self._by_id.pop(order.request.order_id, None)
@@ -277,14 +295,15 @@ class Exchange:
         payment = self.account.fund(self._instruments[index], rate, price)
         if payment is None:
             return []
-        return [msgspec.structs.replace(payment, instrument=index, ts_venue_ns=mark.next_funding_ns)]
+        paid = msgspec.structs.replace(payment, instrument=index, ts_venue_ns=mark.next_funding_ns)
+        return [paid, *self._check_margin(index)]
 
     def warnings(self) -> list[str]:
         """Sentences for the result: where it rests on what an exchange would not have done."""
         late = [
             f"{instrument.name}: {count} orders arrived after the last market event and expired unmatched (END_OF_DATA)"
             for instrument, count in zip(self._instruments, self._late, strict=True) if count]
-        return self._breaches + late
+        return late
 
     def open_orders(self) -> list[PlaceOrder]:
         return [o.request for o in self._by_id.values()]

@@ -82,7 +82,12 @@ class Margin:
     @exact
     def maintained(self, asset: str) -> Decimal:
         """Maintenance margin of the positions at their marks."""
-        return self.maintenance * sum((e.value() for e in self._settled_in(asset)), ZERO)
+        return self.maintenance * self.value(asset)
+
+    @exact
+    def value(self, asset: str) -> Decimal:
+        """Of all positions at their marks."""
+        return sum((e.value() for e in self._settled_in(asset)), ZERO)
 
     def _settled_in(self, asset: str) -> list[Exposure]:
         return [e for e in self._exposures.values() if e.position.instrument.settle == asset]

@@ -100,6 +100,14 @@ class Matching:
     def open_orders(self) -> int:
         return int(lib.ida_match_open(self._match, 1))
 
+    def set_alarm(self, low: int, high: int) -> None:
+        """Be told once the last price is at or below ``low``, or at or above ``high``."""
+        lib.ida_match_set_alarm(self._match, max(low, -1), min(high, 2**63 - 1))
+
+    @property
+    def is_alarmed(self) -> bool:
+        return bool(lib.ida_match_is_alarmed(self._match))
+
     @property
     def last_price(self) -> int | None:
         price = int(lib.ida_match_last_price(self._match))

@@ -337,7 +337,8 @@ class SimVenue:
         for i, instrument in enumerate(self._instruments):
             if doubled := self._timeline.doubled(i):
                 found.append(
-                    f"{instrument.name}: {doubled} aggregate trades filled nothing, for their single trades are recorded too")
+                    f"{instrument.name}: {doubled} aggregate trades filled nothing, "
+                    "for their single trades are recorded too")
         return self._exchange.warnings() + found
 
     def close(self) -> None:

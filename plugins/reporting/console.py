@@ -138,7 +138,7 @@ def _worst_cases(document: Mapping[str, Any]) -> Panel:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_row("as run", _coloured(pnl["net"]), count(document["fills"]["count"]))
     for case in document["worst_cases"]:
-        table.add_row(escape(str(case["name"])), _coloured(case["net"]), count(case["fills"]))
+        table.add_row(escape(figures.case_name(case)), _coloured(case["net"]), count(case["fills"]))
     parts: list[RenderableType] = [table]
     if not document["worst_cases"]:
         parts.append(Text("not repeated under harsher assumptions", style="dim"))
@@ -161,3 +161,6 @@ def _told(document: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         yield "nothing", "fills, fees and times are the exchange's own"
     for name, value in assumed.items():
         yield name, str(value)
+    limits = document["risk"]["limits"].items()
+    words = "; ".join(f"{name}: {figures.settings(config)}" for name, config in limits)
+    yield "risk", words or "no risk check watched this run"

@@ -7,6 +7,7 @@ from typing import Any
 
 from ida_core import plain
 
+ENDED_WELL = "end of data"
 ENOUGH_S = 30 * 86_400
 """Below a month, an annualised figure is more extrapolation than measurement."""
 
@@ -152,6 +153,28 @@ def mode_words(mode: str) -> str:
         "DEMO": "the exchange's demo trading: real connections, play money",
         "LIVE": "real orders, real money",
     }.get(mode, mode)
+
+
+def settings(config: Mapping[str, Any]) -> str:
+    """What was effective, in one line: what is off is said to be.
+
+    >>> settings({"limit": "5", "symbols": {}, "window_s": 10.0}), settings({"limit": None}), settings({})
+    ('limit = 5, window_s = 10.0', 'limit = not set', '')
+    """
+    shown = {key: "not set" if value is None else value for key, value in config.items() if value not in ({}, [])}
+    return ", ".join(f"{key} = {value}" for key, value in shown.items())
+
+
+def case_name(case: Mapping[str, Any]) -> str:
+    """Of a worse case, and whether it came to its end.
+
+    >>> case_name({"name": "latency x2"}), case_name({"name": "latency x2", "ended": "liquidation: of all"})
+    ('latency x2', 'latency x2 (liquidated)')
+    """
+    ended = str(case.get("ended", ENDED_WELL))
+    if ended == ENDED_WELL:
+        return str(case["name"])
+    return f"{case['name']} ({'liquidated' if ended.startswith('liquidation') else 'ended early'})"
 
 
 def doubt(document: Mapping[str, Any]) -> str:

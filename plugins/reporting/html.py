@@ -206,7 +206,7 @@ def _worst_cases(document: Mapping[str, Any]) -> Markup:
         ]
     ]
     for case in document["worst_cases"]:
-        name = join([case["name"], tag("span", case["what"], class_="why")])
+        name = join([figures.case_name(case), tag("span", case["what"], class_="why")])
         rows.append([name, _signed(case["net"]), Number(money(case["fees"])), Number(count(case["fills"]))])
     if len(rows) == 1:
         words = "This run was not repeated under harsher assumptions: the result above stands alone."
@@ -378,14 +378,14 @@ def _plugins(document: Mapping[str, Any]) -> Markup:
     rows = [
         ["strategy", p["name"], p.get("version", ""), _settings(p.get("config") or {})] for p in plugins["strategies"]
     ]
-    if plugins["risk"]:
-        rows.append(["risk checks", ", ".join(plugins["risk"]), "", ""])
+    limits = document["risk"]["limits"]
+    rows += [["risk check", name, "", _settings(limits.get(name, {}))] for name in plugins["risk"]]
     rows += [["feed", Path(f["name"]).name, "", tag("code", f"sha256 {f['sha256']}")] for f in plugins["feeds"]]
     return card("What ran", table(["", "Name", "Version", "Settings"], rows))
 
 
 def _settings(config: Mapping[str, Any]) -> Markup:
-    return tag("code", ", ".join(f"{key} = {'not set' if value is None else value}" for key, value in config.items()))
+    return tag("code", figures.settings(config))
 
 
 def _panel(panel: ReportPanel, report: Report) -> Markup:

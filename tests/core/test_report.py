@@ -357,6 +357,7 @@ def test_gaps_refusals_halts_and_failures_are_told(tmp_path):
     assert document["risk"] == {
         "refused": {"too_big": 2, "collar": 1},
         "halts": ["daily_loss: lost 12 of 10"],
+        "limits": {},
     }
     told = " ".join(document["warnings"])
     assert "Stopped by risk: daily_loss: lost 12 of 10" in told

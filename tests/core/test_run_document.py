@@ -30,7 +30,7 @@ CONTRACT: dict[str, Any] = {
     "book": {"BTCUSDT": {"last_update_id": int, "best_bid": Money, "best_ask": Money, "levels": [int, int],
                          "sha256": str, "gaps": int, "resyncs": int}},
     "latency_us": {"tick_to_decision": P, "order_out": P},
-    "risk": {"refused": dict, "halts": list},
+    "risk": {"refused": dict, "halts": list, "limits": dict},
     "plugin_time": {"strategy market_maker": T, "risk price_collar": T},
 }  # fmt: skip
 #: By the wall clock, or by the run's name.

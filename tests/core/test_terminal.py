@@ -48,6 +48,12 @@ def _progress(now_s: int, last_s: int | None) -> Progress:
     return Progress(events=12345, now_ns=now_s * S, first_ns=100 * S, last_ns=last_ns, rate=1e6)
 
 
+def test_a_line_of_progress_names_the_worse_case_that_runs() -> None:
+    state = Progress(events=5, now_ns=125 * S, first_ns=100 * S, last_ns=200 * S, rate=1e6, what="latency x2")
+    told = terminal.progress_line(state, elapsed_s=10)
+    assert told == "again, latency x2: 5 events, 1,000,000 events/s, 25%, 30 s left"
+
+
 @pytest.mark.parametrize(
     ("now_s", "last_s", "text"),
     [

@@ -210,9 +210,11 @@ class TestLinear:
         account.hold(1, buy(10, 600000), LINEAR)
         account.fill(1, 10, 600000, FREE)
         assert account.mark(LINEAR, D(57000)) is None
+        assert round(account.reach("USDT"), 9) == D("0.006771930")  # (10 - 2.28) / (2 x 570)
         told = account.mark(LINEAR, D(56200))  # 2 left, 2.248 needed
         assert told is not None
-        assert "USDT: margin balance 2.00000000 is below the maintenance margin 2.24800000" in told
+        assert told == (
+            "liquidation: the margin balance, 2 USDT, is below the maintenance margin, 2.248, at usdm:BTCUSDT 56200")
         assert account.mark(LINEAR, D(56000)) is None
         assert account.mark(LINEAR, D(57000)) is None
         assert account.mark(LINEAR, D(56200)) is not None

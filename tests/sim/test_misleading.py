@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from ida_core import OrderUpdate, Side
+from tests.sim.conftest import MS, START_MS
 
 
 def place(side, lots, price, **more):
@@ -67,7 +68,7 @@ def test_a_duration_is_an_end_of_data_too(play, tape):
 
 
 def test_a_trade_told_singly_and_in_an_aggregate_fills_once(play, tape):
-    """1,000 lots rest before our 500: two trades of 600 reach 200 of ours, and would reach all if they counted twice."""
+    """1,000 lots rest before our 500: two trades of 600 reach 200 of ours, and would reach all, counted twice."""
     for at in (20, 30):
         tape.trade(at, "100.0", "0.600", seller=True)
     seen = play(tape.aggregate(30, "100.0", "1.200", seller=True, trades=2).depth(99, [], []), {
@@ -81,3 +82,29 @@ def test_aggregates_alone_fill(play, tape):
     tape.aggregate(30, "100.0", "1.200", seller=True).depth(99, [], [])
     seen = play(tape, {10: place(Side.BUY, 500, 1000)})
     assert seen.fills == [(30, 1000, 200, "QUEUE_REACHED")]
+
+
+def test_a_position_that_an_exchange_would_liquidate_ends_the_run_though_nothing_of_ours_traded(play, perpetual):
+    """0.400 bought at 100.1 with 5 USDT; at 88.0: 5 - 0.4 x 12.1 = 0.16 left, above 0.004 x 35.2 = 0.1408; at 87.9:
+    0.12, below 0.14064. That the price comes back afterwards is no comfort."""
+    for at, price in ((30, "95.0"), (40, "88.0"), (50, "87.9"), (60, "101.0")):
+        perpetual.trade(at, price, "0.001", seller=True)
+    seen = play(perpetual.depth(99, [], []), {10: place(Side.BUY, 400, 1001)}, balances={"USDT": Decimal(5)})
+    assert seen.engine.stop_wanted.exit_code == 5
+    assert seen.engine.stop_wanted.reason == (
+        "liquidation: the margin balance, 0.12 USDT, is below the maintenance margin, 0.14064, at BTCUSDT 87.9")
+    assert (seen.kept[-1].what, seen.kept[-1].ts_local_ns - START_MS * MS) == ("stop", 55 * MS)
+
+
+def test_a_position_that_is_covered_runs_on(play, perpetual):
+    for at, price in ((30, "95.0"), (40, "88.0"), (60, "101.0")):
+        perpetual.trade(at, price, "0.001", seller=True)
+    seen = play(perpetual.depth(99, [], []), {10: place(Side.BUY, 400, 1001)}, balances={"USDT": Decimal(5)})
+    assert seen.engine.stop_wanted.reason == "end of data"
+
+
+def test_a_short_position_is_watched_upwards(play, perpetual):
+    """0.400 sold at 100.0 with 5 USDT; at 112.2: 5 - 4.88 = 0.12, below 0.004 x 44.88 = 0.17952."""
+    perpetual.trade(30, "105.0", "0.001", seller=False).trade(50, "112.2", "0.001", seller=False).depth(99, [], [])
+    seen = play(perpetual, {10: place(Side.SELL, 400, 1000)}, balances={"USDT": Decimal(5)})
+    assert "0.12 USDT, is below the maintenance margin, 0.17952" in seen.engine.stop_wanted.reason
