@@ -35,6 +35,7 @@ typedef struct ida_event {
     int64_t now_ns;           /* simulated time, ours */
     uint64_t token;
     const ida_record *record; /* of RECORD, STATE and FUNDING; valid until the next call */
+    int64_t told[9];          /* of RECORD: its kind alone, or the whole ida_trade or ida_quote, to be read at once */
 } ida_event;
 
 typedef struct ida_timeline ida_timeline;

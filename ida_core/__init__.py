@@ -91,6 +91,7 @@ if TYPE_CHECKING:
     )
     from ida_core.records import (
         event_of as event_of,
+        event_reader as event_reader,
         state_change as state_change,
         watch_bits as watch_bits,
     )
@@ -135,7 +136,7 @@ _HOMES = {
     "report": ("FillRow", "OrderRow", "Report", "Samples"),
     "risk": ("RiskGate", "RiskState"),
     "nearest": ("suggestion",),
-    "records": ("event_of", "state_change", "watch_bits"),
+    "records": ("event_of", "event_reader", "state_change", "watch_bits"),
 }
 _HOME_OF = {name: f"ida_core.{module}" for module, names in _HOMES.items() for name in names}
 

@@ -13,7 +13,7 @@ from ida_core.events import Bar, Event, FundingPayment, Mark, MarketState, Quote
 from ida_core.protocols import Strategy, Subscription
 from ida_core.subscriptions import BookSlots, Guard, subscription_of
 from ida_core.timers import Timers
-from ida_core.timings import Callback, PluginTimes, timed
+from ida_core.timings import Callback, PluginTimes, Timings, timed
 from ida_core.trace import Trace
 
 CALLBACKS: dict[type[Event], str] = {
@@ -52,8 +52,7 @@ class Callbacks:
             for name in ("on_start", "on_timer", "on_stop")}
         self._on_book = [self._of("on_book", i) for i in indices]
         self.books = [BookSlots(slots, timers, self._late(guard)) for slots in self._on_book]
-        self.books_timed = [[(c, self._sampled([(c, call)])[0][1], book) for c, call, book in one.calls]
-                            for one in self.books]
+        self.books_timed = [[(*call, self._often(call[0])) for call in one.calls] for one in self.books]
 
     def own(self, context: Context, name: str) -> Callback:
         """``on_start``, ``on_timer`` or ``on_stop`` of one context; nothing's where its strategy has failed."""
@@ -75,7 +74,10 @@ class Callbacks:
         return method if self._trace is None else self._trace.wrapped(_plugin(context), name, method)
 
     def _sampled(self, slots: Slots) -> Slots:
-        return [(c, timed(call, self._times.of(_plugin(c), self._times.one_in))) for c, call in slots]
+        return [(c, timed(call, self._often(c))) for c, call in slots]
+
+    def _often(self, context: Context) -> Timings:
+        return self._times.of(_plugin(context), self._times.one_in)
 
     def _late(self, guard: Guard) -> Guard:
         """For the last of many changes, told when its interval is over."""

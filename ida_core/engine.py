@@ -235,8 +235,8 @@ class Engine:
     def _pump(self, until_ns: int, is_over: Callable[[], bool]) -> bool:
         """Handle up to BATCH events at or before ``until_ns``, then the timers that are due. True if none is left."""
         next_event: Callable[[int], Any] = self.venue.next_event
-        calls, countdown = self._calls, self._countdown
-        books, told = calls.books, calls.told
+        timers, countdown = self.timers, self._countdown
+        books, told = self._calls.books, self._calls.told
         for _ in range(BATCH):
             event = next_event(until_ns)
             if event.__class__ is int:
@@ -244,43 +244,47 @@ class Engine:
                 if countdown <= 0:
                     countdown = self.times.one_in
                     self._timed_book_event(event)
+                    books, told = self._calls.books, self._calls.told  # others, if a strategy failed in it
                 else:
                     for context, on_book, book in books[event].calls:
                         try:
                             on_book(context, book)
                         except FAILURES as error:
                             self._fail(context, "on_book", "book", error)
-            elif event is None:
-                self._countdown = countdown
-                self.timers.fire_due(min(until_ns, self.venue.now_ns))
-                return True
+                            books, told = self._calls.books, self._calls.told
             elif (slots := told.get(event.__class__)) is not None:
                 countdown -= 1
                 if countdown <= 0:
                     countdown = self.times.one_in
-                    slots = calls.told_timed[event.__class__]
+                    slots = self._calls.told_timed[event.__class__]
                 for context, callback in slots[event.instrument]:
                     try:
                         callback(context, event)
                     except FAILURES as error:
                         self._fail(context, CALLBACKS[event.__class__], event, error)
+                        books, told = self._calls.books, self._calls.told
+            elif event is None:
+                self._countdown = countdown
+                timers.fire_due(min(until_ns, self.venue.now_ns))
+                return True
             else:
                 self._handle(event)
-            if calls is not self._calls:  # a strategy failed
-                calls = self._calls
-                books, told = calls.books, calls.told
-            if self.timers.next_ns < until_ns:
-                until_ns = self.timers.next_ns
+                books, told = self._calls.books, self._calls.told
+            if timers.next_ns < until_ns:
+                until_ns = timers.next_ns
             if self.stop_wanted is not None and is_over():
                 break
         self._countdown = countdown
         return False
 
     def _timed_book_event(self, index: int) -> None:
-        began = time.perf_counter_ns()
-        for context, on_book, book in self._calls.books_timed[index]:
+        began = ended = time.perf_counter_ns()
+        for context, on_book, book, timings in self._calls.books_timed[index]:
+            started = ended
             self._call(context, on_book, "on_book", book)
-        self.latency["tick_to_decision"].add(time.perf_counter_ns() - began)
+            ended = time.perf_counter_ns()
+            timings.add(ended - started)
+        self.latency["tick_to_decision"].add(ended - began)
 
     def _trio_deadline_ns(self) -> int:
         if not self._feeds:

@@ -19,6 +19,10 @@ _BAR, _MARK = ffi.typeof("ida_bar *"), ffi.typeof("ida_mark *")
 _FIELDS = Struct("<10xH4x7q")
 _SIZE = ffi.sizeof("ida_quote")
 assert ffi.sizeof("ida_trade") == _SIZE == _FIELDS.size
+# The same two where an ``ida_event`` has a copy of them; its instrument and the record's kind come with it.
+_TOLD = Struct("<8xI28x8xHH4x7q")
+assert (ffi.offsetof("ida_event", "told"), ffi.sizeof("ida_event")) == (40, _TOLD.size)
+_TRADE, _QUOTE = lib.IDA_TRADE, lib.IDA_QUOTE
 _BUYER_IS_MAKER, _OFF_BOOK = lib.IDA_FLAG_BUYER_IS_MAKER, lib.IDA_FLAG_OFF_BOOK
 _BUY, _SELL = Side.BUY, Side.SELL
 
@@ -66,6 +70,27 @@ def event_of(record: Any, instrument: int) -> Event | None:
     """The event that an ``ida_record *`` tells, or None for kinds that have no object (books, tickers)."""
     maker = _MAKERS.get(record.kind)
     return maker(record, instrument) if maker else None
+
+
+def event_reader(event: Any) -> Callable[[], Event | None]:
+    """A function that makes the object of the record that the ``ida_event *`` tells of at the time, as ``event_of``."""
+    view, unpack = _bytes(event), _TOLD.unpack_from
+
+    def read() -> Event | None:
+        instrument, kind, flags, venue_ns, local_ns, number, one, two, three, four = unpack(view)
+        if kind == _QUOTE:
+            return Quote(
+                ts_local_ns=local_ns, ts_venue_ns=venue_ns, instrument=instrument, update_id=number,
+                bid=one, bid_quantity=two, ask=three, ask_quantity=four,
+            )
+        if kind == _TRADE:
+            return Trade(
+                ts_local_ns=local_ns, ts_venue_ns=venue_ns, instrument=instrument, trade_id=number, price=one,
+                quantity=two, side=_SELL if flags & _BUYER_IS_MAKER else _BUY, off_book=flags & _OFF_BOOK > 0,
+            )
+        return event_of(event.record, instrument)
+
+    return read
 
 
 def watch_bits(subscription: Subscription) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from random import Random
 from typing import Any, ClassVar
 
@@ -20,7 +21,7 @@ from ida_core import (
     Subscription,
     VenueSetup,
     WorstCase,
-    event_of,
+    event_reader,
     plain,
     state_change,
 )
@@ -73,7 +74,7 @@ class SimVenue:
         self._timeline = self._build_timeline()
         self._event = self._timeline.event
         self._event.now_ns = self._timeline.first_ns or 0
-        self._next, self._pointer = lib.ida_timeline_next, self._timeline.pointer
+        self._step, self._read = partial(lib.ida_timeline_next, self._timeline.pointer), event_reader(self._event)
         self._markets = [self._timeline.market(i) for i in range(len(self._listed))]
         self._request_latency = self._latency("request_latency_ms")
         self._response_latency = self._latency("response_latency_ms")
@@ -199,14 +200,14 @@ class SimVenue:
     # ------------------------------------------------------------- time goes on
 
     def next_event(self, until_ns: int) -> Event | int | None:
-        event, step, pointer = self._event, self._next, self._pointer
+        event, step = self._event, self._step
         while True:
-            what = step(pointer, until_ns, event)
+            what = step(until_ns, event)
             if what == AT_BOOK:
                 index: int = event.instrument
                 return index
             if what == AT_RECORD:
-                told = event_of(event.record, event.instrument)
+                told = self._read()
                 if told is not None:
                     return told
             elif what in RESTS:
