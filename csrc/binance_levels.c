@@ -167,7 +167,7 @@ static inline const char *quick_number(ida_message *m, int kind, const char *p, 
 {
     const ida_step *step = &m->symbol->step[kind];
     uint64_t value, quotient;
-    p = ida_step_read(step, p, m->limit, &value);
+    p = m->limit - p < IDA_STEP_READS ? NULL : ida_step_read(step, p, &value);
     if (!p || p > m->end || !ida_step_divide(step, value, &quotient))
         return NULL;
     *v = (int64_t)(m->decoder->learning ? value : quotient);
@@ -183,16 +183,18 @@ int64_t ida_message_number(ida_message *m, int kind, const ida_span *span)
     return slow_number(m, kind, span);
 }
 
-static inline const char *quick_level(const ida_symbol *s, int learning, const char *p, const char *limit,
-                                      ida_level *level)
+/* The longest level of the short form, ["12345678.12345678","12345678.12345678"], and what is read beyond it. */
+enum { LEVEL_READS = 48 };
+
+static inline const char *quick_level(const ida_symbol *s, int learning, const char *p, ida_level *level)
 {
     uint64_t price, quantity, ticks, lots;
-    if (limit - p < IDA_STEP_READS || p[0] != '[' || p[1] != '"')
+    if (p[0] != '[' || p[1] != '"')
         return NULL;
-    p = ida_step_read(&s->step[IDA_PRICE], p + 2, limit, &price);
+    p = ida_step_read(&s->step[IDA_PRICE], p + 2, &price);
     if (!p || p[0] != ',' || p[1] != '"')
         return NULL;
-    p = ida_step_read(&s->step[IDA_QUANTITY], p + 2, limit, &quantity);
+    p = ida_step_read(&s->step[IDA_QUANTITY], p + 2, &quantity);
     if (!p || p[0] != ']' || !price || !ida_step_divide(&s->step[IDA_PRICE], price, &ticks) ||
         !ida_step_divide(&s->step[IDA_QUANTITY], quantity, &lots))
         return NULL;
@@ -226,10 +228,14 @@ static ida_status slow_level(ida_message *m, ida_level *level)
 
 static ida_status one_level(ida_message *m, ida_level *level)
 {
-    const char *p = quick_level(m->symbol, m->decoder->learning, m->p, m->limit, level);
-    if (!p || p > m->end)
+    char padded[LEVEL_READS] = {0}; /* for the last levels of a message: room to read on behind them */
+    const char *from = m->p;
+    if (m->limit - m->p < LEVEL_READS)
+        from = memcpy(padded, m->p, (size_t)(m->limit - m->p));
+    const char *p = quick_level(m->symbol, m->decoder->learning, from, level);
+    if (!p || p - from > m->end - m->p)
         return slow_level(m, level);
-    m->p = p;
+    m->p += p - from;
     return IDA_OK;
 }
 

@@ -94,27 +94,31 @@ static inline int ida_step_divide(const ida_step *s, uint64_t v, uint64_t *steps
 enum { IDA_STEP_READS = 20 };
 
 /* The number that begins at p and ends with a quote, in units of 10^-places. Answers the byte after the quote, of
- * which two more may be read; NULL: not in this short form (at most 8 digits before the point, `places` after it),
- * or less than IDA_STEP_READS bytes before `limit`. */
-static inline const char *ida_step_read(const ida_step *s, const char *p, const char *limit, uint64_t *value)
+ * which two more may be read; NULL: not in this short form (at most 8 digits before the point, `places` after it).
+ * IDA_STEP_READS bytes from p on are read. */
+static inline const char *ida_step_read(const ida_step *s, const char *p, uint64_t *value)
 {
-    if (limit - p < IDA_STEP_READS || s->places < 0)
+    if (s->places < 0)
         return NULL;
     uint64_t digits = ida_as_digits(ida_load8(p)), others = ida_not_digits(digits);
-    unsigned n = others ? ida_first_byte(others) : 8;
+    unsigned n = others ? ida_first_byte(others) : 8, places = (unsigned)s->places;
     if (n == 0)
         return NULL;
-    uint64_t whole = ida_value8(digits << (64 - 8 * n));
+    uint64_t whole = digits << (64 - 8 * n);
     p += n;
-    if (s->places == 0) {
-        *value = whole;
+    if (places == 0) {
+        *value = ida_value8(whole);
         return *p == '"' ? p + 1 : NULL;
     }
     digits = ida_as_digits(ida_load8(p + 1));
-    if (*p != '.' || (ida_not_digits(digits) & s->flags) || p[1 + s->places] != '"')
+    if (*p != '.' || (ida_not_digits(digits) & s->flags) || p[1 + places] != '"')
         return NULL;
-    *value = whole * s->scale + ida_value8(digits << (64 - 8 * s->places));
-    return p + s->places + 2;
+    digits <<= 64 - 8 * places;
+    if (n + places <= 8) /* all of them fit into one word */
+        *value = ida_value8(whole >> 8 * places | digits);
+    else
+        *value = ida_value8(whole) * s->scale + ida_value8(digits);
+    return p + places + 2;
 }
 
 #endif

@@ -58,8 +58,8 @@ class Budget(NamedTuple):
 
 #: By the key that a benchmark gives its figure.
 BUDGETS = {
-    "decode_apply_gbs": Budget("decode + apply of a 1 KB depth message", None, 1.5, False),
-    "decode_apply_ratio": Budget("the same, against msgspec + sortedcontainers", 5, None, False),
+    "decode_apply_gbs": Budget("decode + apply of a 1 KB depth message, in C", None, 1.5, False),
+    "decode_apply_ratio": Budget("the same from Python, against msgspec + sortedcontainers", 5, None, False),
     "tick_to_decision_p50": Budget("book event to order request ready, p50", None, 15, True),
     "tick_to_decision_p99": Budget("book event to order request ready, p99", 100, None, True),
     "peer_rows": Budget("backtest, nobody listens, against hftbacktest's compiled loop", 5, 10, False),
