@@ -39,7 +39,7 @@ def check(paths: Sequence[Path], feeds: Sequence[Feed]) -> CheckResult:
         instruments=tuple(instruments),
         clock_offset_ns=offset,
         clock=clock,
-        latency_ms=_latency_ms([feed.meta for feed in feeds], offset),
+        latency_ms=latency_ms([feed.meta for feed in feeds], offset),
         faults=tuple(faults.kept),
         faults_total=faults.total,
     )
@@ -117,7 +117,7 @@ def _key(instrument: FeedInstrument) -> tuple[str, str]:
     return instrument.market, instrument.symbol
 
 
-def _latency_ms(metas: Sequence[FeedMeta], offset_ns: int) -> dict[str, float]:
+def latency_ms(metas: Sequence[FeedMeta], offset_ns: int) -> dict[str, float]:
     """Of the feed with the most records that have a venue time; the offset is taken off."""
     most = max(metas, key=lambda meta: meta.delayed, default=None)
     if most is None or not most.latency_ns:

@@ -36,7 +36,8 @@ _KEYS = {
     "strategy": "run.strategies", "risk": "run.risk", "report": "run.reports", "seed": "run.seed",
     "speed": "run.speed", "duration": "run.duration_s", "out": "run.out",
 }
-DEMO = {"feed": ("synthetic",), "strategy": ("market_maker",)}
+#: A short horizon: it quotes near the others, so that five minutes have something to show. Fees still eat it.
+DEMO = {"feed": ("synthetic",), "strategy": ("market_maker",), "sets": ("market_maker.horizon_s=1",)}
 DEMO_S = 300.0
 LAST = "LAST"
 """In place of a run's own name: the youngest in its folder."""

@@ -60,6 +60,8 @@ def test_import_and_ls(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert ida("ls", "--json") == 0
     (feed,) = document(capsys)["feeds"]
     assert feed["meta"]["records"] == 39
+    assert feed["meta"]["latency_ms"] == {"p1": 3.0, "p50": 3.0, "p99": 3.0, "max": 3.0}
+    assert "latency_ns" not in feed["meta"], "a thousand quantiles are for the simulation"
     Path(feed["path"]).write_bytes(b"rubbish")
     assert ida("ls") == 0
     assert "damaged" in capsys.readouterr().out

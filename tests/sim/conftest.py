@@ -26,6 +26,7 @@ from ida_sim.venue import SimVenue
 MS = 1_000_000
 START_MS = 1_723_161_600_000
 Levels = Sequence[tuple[str, str]]
+GRID = {"BTCUSDT": {"tick_size": Decimal("0.1"), "lot_size": Decimal("0.001")}}
 
 
 class Tape:
@@ -132,12 +133,13 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Seen]
     monkeypatch.setenv("IDA_CACHE_DIR", str(tmp_path / "cache"))
 
     def run(
-        tape: Tape, acts: dict[float, Act] | Strategy | list[Strategy], *, duration_s: float | None = None, **sim: Any,
+        tape: Tape, acts: dict[float, Act] | Strategy | list[Strategy], *, duration_s: float | None = None,
+        instruments: dict[str, Any] = GRID, **sim: Any,
     ) -> Seen:
         config = SimConfig(**{"maker_fee": Decimal(0), "taker_fee": Decimal(0), "clock_offset_ms": Decimal(0), **sim})
         venue = SimVenue.build(VenueSetup(
             config=config, feed=(str(tape.save(tmp_path)),), duration_s=duration_s, recordings=(BinanceRecording(),),
-            instruments={"BTCUSDT": {"tick_size": Decimal("0.1"), "lot_size": Decimal("0.001")}}))
+            instruments=instruments))
         strategies = [Script(acts)] if isinstance(acts, dict) else acts if isinstance(acts, list) else [acts]
         kept: list[Any] = []
         engine = make_engine(venue, strategies, journal=kept)

@@ -108,3 +108,10 @@ def test_a_short_position_is_watched_upwards(play, perpetual):
     perpetual.trade(30, "105.0", "0.001", seller=False).trade(50, "112.2", "0.001", seller=False).depth(99, [], [])
     seen = play(perpetual, {10: place(Side.SELL, 400, 1000)}, balances={"USDT": Decimal(5)})
     assert "0.12 USDT, is below the maintenance margin, 0.17952" in seen.engine.stop_wanted.reason
+
+
+def test_a_grid_and_filters_that_the_recording_cannot_tell_are_named_as_such(play, tape):
+    told = play(tape.depth(99, [], []), {}, instruments={}).venue.assumptions()
+    assert told["grid"].startswith("inferred from the recording's numbers: BTCUSDT tick 0.1, lot 1; ")
+    assert "orders pass here that it would refuse" in told["grid"]
+    assert "a least notional, price bands and the like are not checked" in told["filters"]
