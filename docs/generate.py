@@ -79,10 +79,10 @@ def walk(group: click.Group, context: click.Context) -> Iterator[click.Context]:
         command = group.get_command(context, name)
         assert command is not None, name
         inner = click.Context(command, info_name=name, parent=context)
+        if not isinstance(command, click.Group) or command.invoke_without_command:
+            yield inner
         if isinstance(command, click.Group):
             yield from walk(command, inner)
-        else:
-            yield inner
 
 
 def command_page(context: click.Context) -> str:

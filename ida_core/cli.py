@@ -23,7 +23,7 @@ MOST_USED = (
     ("ida run --feed FILE --strategy NAME", "trade a recording on the simulated exchange"),
     ("ida plan CONFIG", "what a run would do, without doing it"),
     ("ida report RUN", "make a run's reports again; `ida compare A B` puts two side by side"),
-    ("ida plugins", "strategies, risk checks and reports that are there, and from where"),
+    ("ida plugins", "strategies, risk checks and reports that are there; `ida plugins test` checks one"),
     ("ida new strategy NAME", "an installable package of your own whose tests pass"),
     ("ida config check FILE", "everything that is wrong with a configuration, at once"),
     ("ida explain CODE", "what an error means and what to do"),
@@ -39,10 +39,14 @@ class IdaCommand(click.Command):
         self.params += [_json_option(), _traceback_option()]
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        if self.examples:
-            with formatter.section("Examples"):
-                for line in self.examples:
-                    formatter.write(f"  {line}\n")
+        _write_examples(self.examples, formatter)
+
+
+def _write_examples(examples: Sequence[str], formatter: click.HelpFormatter) -> None:
+    if examples:
+        with formatter.section("Examples"):
+            for line in examples:
+                formatter.write(f"  {line}\n")
 
 
 def _json_option() -> click.Option:
@@ -83,6 +87,18 @@ class IdaGroup(click.Group):
         if found:
             ctx.fail(f"{name!r} may be {' or '.join(found)}")
         ctx.fail(f"no command is called {name!r}{suggestion(name, names)}")
+
+
+class IdaListing(IdaGroup):
+    """A group that does something when it stands alone, as a command does."""
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "invoke_without_command": True})
+        self.examples = examples
+        self.params += [_json_option(), _traceback_option()]
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        _write_examples(self.examples, formatter)
 
 
 class RootGroup(IdaGroup):
@@ -229,15 +245,39 @@ def plan(as_json: bool, **given: Any) -> int:
     return commands.plan(given, as_json)
 
 
-@cli.command(
-    examples=["ida plugins", "ida plugins --plugins-dir ./my_plugins", "ida plugins --json"]
+@cli.group(
+    cls=IdaListing,
+    examples=["ida plugins", "ida plugins --plugins-dir ./my_plugins", "ida plugins --json", "ida plugins test grid"],
 )
 @plugin_options
-def plugins(as_json: bool, **given: Any) -> int:
+def plugins(as_json: bool, **given: Any) -> int | None:
     """List plugins: version, from where, why skipped."""
+    if click.get_current_context().invoked_subcommand is not None:
+        return None
     from ida_core import commands
 
     return commands.plugins(given, as_json)
+
+
+@plugins.command(
+    "test",
+    examples=[
+        "ida plugins test my_plugin.py", "ida plugins test ./trend", "ida plugins test grid --set grid.quotes=3",
+        "ida plugins test trend --json | jq '.things[].failed'",
+    ],
+)
+@click.argument("target", metavar="PATH|NAME")
+@set_option
+@click.option("--sample", type=_PATH, metavar="FILE", help="A sound file, for formats of recordings.")
+def plugins_test(target: str, as_json: bool, **given: Any) -> int:
+    """Hold all that a plugin provides to its contract.
+
+    PATH is a file, the folder of a package, or of a project that need not be installed; NAME is an installed
+    plugin, or something it provides. Exit code 3 if a rule is broken: each is named with file and line.
+    """
+    from ida_core import commands
+
+    return commands.plugins_test(target, given, as_json)
 
 
 @cli.group(cls=IdaGroup)

@@ -114,6 +114,19 @@ CODES = {
         "--plugins-dir names a folder that does not exist.",
         "Give the folder that holds the one-file plugins (*.py).",
     ),
+    "IDA-E3104": Code(
+        "there is no plugin to test",
+        "`ida plugins test` was given a path or name where no plugin is, one that cannot be imported, or one "
+        "that provides nothing.",
+        "Give a file, the folder of a package or of its project, or a name that `ida plugins` shows. A plugin "
+        "provides what its functions marked @ida_core.hookimpl return.",
+    ),
+    "IDA-E3105": Code(
+        "a plugin breaks its contract",
+        "`ida plugins test` held all that a plugin provides to its contract, and some rules are broken; each is "
+        "named with what came, and file and line where they are known.",
+        "Mend what is named; docs/hooks.md says what is asked of each kind of plugin and why.",
+    ),
     "IDA-E4000": Code(
         "the venue or the network failed",
         "The exchange could not be used as asked.",

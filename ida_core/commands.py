@@ -17,7 +17,7 @@ import msgspec
 from ida_core import terminal
 from ida_core.codes import CODES
 from ida_core.config import Loaded, Option, Settings, json_schema, leaves, load, tree
-from ida_core.errors import EXIT_DATA, EXIT_DONE, DataError, OutputError, UsageError
+from ida_core.errors import EXIT_CONFIG, EXIT_DATA, EXIT_DONE, DataError, OutputError, PluginError, UsageError
 from ida_core.model import plain
 from ida_core.plugins import KINDS, LEFT_OUT, PluginInfo, Plugins, load_plugins
 from ida_core.toml import parse_value
@@ -382,6 +382,29 @@ def plugins(given: Given, as_json: bool) -> int:
     click.echo(terminal.table(("plugin", "version", "api", "found", "file", "provides"), rows))
     for skipped in found.skipped:
         terminal.warn(f"skipped {skipped.name} ({skipped.origin}): {skipped.why}")
+    return EXIT_DONE
+
+
+def plugins_test(target: str, given: Given, as_json: bool) -> int:
+    """Hold a plugin to its contracts; what is broken is a ``PluginError`` after the table, exit code 3."""
+    from ida_core.one_plugin import load_one
+    from ida_core.testing.plugin import hold_plugin
+
+    plugin = load_one(target)
+    with redirect_stdout(sys.stderr):
+        held = hold_plugin(plugin, load_plugins(), given["sets"], given["sample"], terminal.note(quiet=as_json))
+    broken = [f"{one.kind} {one.name}: {f.rule}: {f.sentence}" for one in held for f in one.failed]
+    if as_json:
+        things = [{**msgspec.to_builtins(one), "failed": [f.rule for f in one.failed]} for one in held]
+        terminal.print_json({"schema": 1, "target": target, "passed": not broken, "things": things})
+        return EXIT_CONFIG if broken else EXIT_DONE
+    for one in held:
+        rows = [(f.outcome, f.rule, f.sentence) for f in one.findings]
+        click.echo(f"{terminal.table((f'{one.kind} {one.name}', 'rule', ''), rows)}\n")
+    rules = sum(len(one.findings) for one in held)
+    if broken:
+        raise PluginError(f"{len(broken)} of {rules} rules are broken", code="IDA-E3105", problems=broken)
+    click.echo(f"no rule is broken, of {rules}")
     return EXIT_DONE
 
 

@@ -76,7 +76,9 @@ class _SkipError(Exception):
 
 
 @dataclass(frozen=True)
-class _Candidate:
+class Candidate:
+    """Where a plugin may be; ``load`` imports it."""
+
     name: str
     found: str
     load: Callable[[], Any]
@@ -154,10 +156,10 @@ def load_plugins(
         PluginError: two plugins of one name, a folder or name that is not there.
     """
     environment = os.environ if environment is None else environment
-    candidates = list(_from_entry_points()) if entry_points else []
+    candidates = list(from_entry_points()) if entry_points else []
     candidates += _from_folders(folders)
     candidates += _from_environment(environment.get(ENVIRONMENT, ""))
-    loader = _Loader(set(no_plugin))
+    loader = Loader(set(no_plugin))
     if hooks.is_traced(environment):
         from ida_core.trace import Trace  # it takes 0.1 s to import, and is seldom wanted
 
@@ -167,7 +169,7 @@ def load_plugins(
     return loader.finish()
 
 
-class _Loader:
+class Loader:
     """Takes one candidate after the other into a ``Plugins``, and collects what is wrong."""
 
     def __init__(self, left_out: set[str]) -> None:
@@ -179,7 +181,7 @@ class _Loader:
         self.manager = pluggy.PluginManager(hooks.PROJECT)
         self.manager.add_hookspecs(hooks)
 
-    def add(self, candidate: _Candidate) -> None:
+    def add(self, candidate: Candidate) -> None:
         named = self.left_out & {candidate.name, candidate.distribution}
         if named:
             self.used |= named
@@ -205,10 +207,10 @@ class _Loader:
             raise PluginError(_summary(self.problems), code=code, problems=self.problems)
         return self.plugins
 
-    def _skip(self, candidate: _Candidate, why: str) -> None:
+    def _skip(self, candidate: Candidate, why: str) -> None:
         self.plugins.skipped.append(SkippedPlugin(candidate.name, _origin(candidate), why))
 
-    def _ask(self, candidate: _Candidate, module: Any) -> dict[str, list[Any]]:
+    def _ask(self, candidate: Candidate, module: Any) -> dict[str, list[Any]]:
         """Call each hook of one plugin; hook name → what it returned."""
         others = self.manager.get_plugins()
         try:
@@ -225,7 +227,7 @@ class _Loader:
             found[caller.name] = _checked(caller.name, results)
         return found
 
-    def _take(self, candidate: _Candidate, module: Any, provided: dict[str, list[Any]]) -> None:
+    def _take(self, candidate: Candidate, module: Any, provided: dict[str, list[Any]]) -> None:
         names: dict[str, tuple[str, ...]] = {}
         origin = str(getattr(module, "__file__", "") or _origin(candidate))
         for hook, items in provided.items():
@@ -241,7 +243,7 @@ class _Loader:
         )
         self.plugins.loaded.append(info)
 
-    def _put(self, kind: str, item: Any, candidate: _Candidate, origin: str) -> bool:
+    def _put(self, kind: str, item: Any, candidate: Candidate, origin: str) -> bool:
         name = item.name
         if name in self.left_out:
             self.used.add(name)
@@ -257,42 +259,42 @@ class _Loader:
         return True
 
 
-def _from_entry_points() -> Iterator[_Candidate]:
+def from_entry_points() -> Iterator[Candidate]:
     for point in importlib.metadata.entry_points(group=GROUP):
         name = point.dist.name if point.dist else ""
         version = point.dist.version if point.dist else ""
-        yield _Candidate(point.name, "installed", point.load, point.value, name, version)
+        yield Candidate(point.name, "installed", point.load, point.value, name, version)
 
 
-def _from_folders(folders: Iterable[Path | str]) -> Iterator[_Candidate]:
+def _from_folders(folders: Iterable[Path | str]) -> Iterator[Candidate]:
     for folder in map(Path, folders):
         if not folder.is_dir():
             raise PluginError(f"--plugins-dir {folder}: no such folder", code="IDA-E3103")
-        yield from _from_folder(folder, "folder")
+        yield from from_folder(folder, "folder")
 
 
-def _from_folder(folder: Path, found: str) -> Iterator[_Candidate]:
+def from_folder(folder: Path, found: str) -> Iterator[Candidate]:
     for file in sorted(folder.glob("*.py")):
         if not file.name.startswith(("_", "test_")):
-            yield _from_file(file, found)
+            yield from_file(file, found)
 
 
-def _from_file(file: Path, found: str) -> _Candidate:
-    return _Candidate(file.stem, found, lambda: import_file(file), str(file))
+def from_file(file: Path, found: str) -> Candidate:
+    return Candidate(file.stem, found, lambda: import_file(file), str(file))
 
 
-def _from_environment(text: str) -> Iterator[_Candidate]:
+def _from_environment(text: str) -> Iterator[Candidate]:
     for item in filter(None, map(str.strip, text.split(os.pathsep))):
         path = Path(item)
         if path.is_dir():
-            yield from _from_folder(path, "environment")
+            yield from from_folder(path, "environment")
         elif path.suffix == ".py":
-            yield _from_file(path, "environment")
+            yield from_file(path, "environment")
         else:
-            yield _Candidate(item, "environment", _module_loader(item), item)
+            yield Candidate(item, "environment", module_loader(item), item)
 
 
-def _module_loader(name: str) -> Callable[[], ModuleType]:
+def module_loader(name: str) -> Callable[[], ModuleType]:
     return lambda: importlib.import_module(name)
 
 
@@ -315,14 +317,14 @@ def import_file(file: Path) -> ModuleType:
     return module
 
 
-def _import(candidate: _Candidate) -> Any:
+def _import(candidate: Candidate) -> Any:
     try:
         return candidate.load()
     except (Exception, SystemExit) as error:
         raise _SkipError(_where(error, None, candidate.origin)) from error
 
 
-def _origin(candidate: _Candidate) -> str:
+def _origin(candidate: Candidate) -> str:
     return candidate.origin or candidate.name
 
 
@@ -345,7 +347,7 @@ def _outside_library(frames: Sequence[traceback.FrameSummary]) -> list[traceback
     return [f for f in frames if not f.filename.startswith(library)]
 
 
-def _misspelt(candidate: _Candidate, module: Any) -> list[str]:
+def _misspelt(candidate: Candidate, module: Any) -> list[str]:
     """Name each ``ida_...`` function that is no hook, or is one but is not marked."""
     problems = []
     for name, value in vars(module).items():

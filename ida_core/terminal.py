@@ -58,6 +58,11 @@ def warn(text: str) -> None:
     click.echo(f"{paint('warning', sys.stderr, fg='yellow')}: {text}", err=True)
 
 
+def note(quiet: bool) -> Callable[[str], None]:
+    """Return what says on stderr which part of a longer work is being done."""
+    return lambda text: None if quiet else click.echo(f"{text} ...", err=True)
+
+
 @contextmanager
 def progress(quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
     """Yield what shows progress on stderr: a bar on a terminal, else a line now and then."""

@@ -12,13 +12,16 @@ provides. To see each rule as a test of its own::
 """
 
 from ida_core.testing.checks import RISK_RULES, check_risk
+from ida_core.testing.commands import COMMAND_RULES, check_command
 from ida_core.testing.feeds import FEED_RULES, check_feed
+from ida_core.testing.recordings import RECORDING_RULES, check_recording
 from ida_core.testing.reports import PANEL_RULES, REPORTER_RULES, check_reporter
 from ida_core.testing.rules import Finding
 from ida_core.testing.strategies import STRATEGY_RULES, check_strategy
 from ida_core.testing.venues import VENUE_RULES, check_venue, make_venue
 
 __all__ = [
-    "FEED_RULES", "PANEL_RULES", "REPORTER_RULES", "RISK_RULES", "STRATEGY_RULES", "VENUE_RULES", "Finding",
-    "check_feed", "check_reporter", "check_risk", "check_strategy", "check_venue", "make_venue",
+    "COMMAND_RULES", "FEED_RULES", "PANEL_RULES", "RECORDING_RULES", "REPORTER_RULES", "RISK_RULES",
+    "STRATEGY_RULES", "VENUE_RULES", "Finding", "check_command", "check_feed", "check_recording", "check_reporter",
+    "check_risk", "check_strategy", "check_venue", "make_venue",
 ]

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ida_core.clock import NS
+from ida_core.config import Settings
 from ida_core.events import Execution, OrderRequest, OrderStatus, OrderUpdate, PlaceOrder, ReplaceOrder, Timer
 from ida_core.model import Instrument, InstrumentKind, OrderType, Side
 from ida_core.order_table import OrderTable
@@ -33,6 +34,7 @@ INVERSE = Instrument(
 MIDS: dict[int, float] = {0: 6_000_000.5, 1: 300_000.5, 2: 600_000.5}
 LOTS = (1, 100, 10_000_000)
 LONGEST_SENTENCE = 300
+RUN_S = 10.0
 HOURS = (0, 3, 9, 12, 23)
 METHODS = ("check", "halt")
 
@@ -48,17 +50,15 @@ class Question(NamedTuple):
 class RiskTrial:
     """A risk check, the questions it is asked, and its answers."""
 
-    def __init__(self, kind: type[RiskCheck], config: msgspec.Struct | None, plugins: Plugins | None = None) -> None:
+    def __init__(self, kind: type[RiskCheck], bench: Bench) -> None:
         self.kind = kind
-        self.config = config
-        self.bench = Bench(kind, Busy, plugins=plugins, duration_s=10)
-        self.bench.configure(kind, config)
+        self.bench = bench
 
     def close(self) -> None:
         self.bench.close()
 
     def made(self, kind: Any = None) -> RiskCheck:
-        check: RiskCheck = (kind or self.kind)(self.config if self.config is not None else self.kind.Config())
+        check: RiskCheck = (kind or self.kind)(self.bench.config_of(self.kind))
         return check
 
     @cached_property
@@ -77,21 +77,27 @@ class RiskTrial:
         return list(watch.breaches)
 
 
-def check_risk(check: type[RiskCheck], config: msgspec.Struct | None = None) -> None:
+def check_risk(
+    check: type[RiskCheck], config: msgspec.Struct | None = None, *, rules: Sequence[str] | None = None
+) -> None:
     """Hold a risk check to its contract: the same answer to the same question, in one sentence, whatever came before.
 
     Args:
         config: its section; the defaults of ``check.Config`` if None. One that refuses something shows more.
+        rules: keys of ``RISK_RULES``; all by default.
     Raises:
         AssertionError: names every rule that was broken, and how.
     """
-    with closing(RiskTrial(check, config)) as trial:
-        require(f"risk check {check.__name__}", hold(RISK_RULES, trial))
+    bench = Bench(check, Busy, duration_s=RUN_S)
+    bench.configure(check, config)
+    with closing(RiskTrial(check, bench)) as trial:
+        require(f"risk check {check.__name__}", hold(RISK_RULES, trial, rules))
 
 
-def find_risk(kind: type[RiskCheck], config: msgspec.Struct | None, plugins: Plugins) -> list[Finding]:
+def find_risk(kind: type[RiskCheck], settings: Settings, plugins: Plugins) -> list[Finding]:
     """Hold a risk check to every rule, the installed ``plugins`` beside it."""
-    with closing(RiskTrial(kind, config, plugins)) as trial:
+    bench = Bench(kind, Busy, plugins=plugins, duration_s=RUN_S, sections=settings.sections)
+    with closing(RiskTrial(kind, bench)) as trial:
         return hold(RISK_RULES, trial)
 
 

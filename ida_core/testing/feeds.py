@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import cached_property
 from typing import Any
@@ -14,6 +14,7 @@ import msgspec
 import trio
 
 from ida_core.clock import NS, SimulatedClock
+from ida_core.config import Settings
 from ida_core.events import Signal
 from ida_core.plugins import Plugins
 from ida_core.protocols import FeedPlugin, Strategy
@@ -29,18 +30,17 @@ RUN_S = 600.0
 class FeedTrial:
     """A feed, and what it tells on a simulated clock."""
 
-    def __init__(self, kind: type[FeedPlugin], config: msgspec.Struct | None, plugins: Plugins | None = None) -> None:
+    def __init__(self, kind: type[FeedPlugin], bench: Bench) -> None:
         self.kind = kind
-        self.config = config
-        self.bench = Bench(kind, Listener, plugins=plugins, duration_s=RUN_S)
+        self.bench = bench
         self.bench.sections["sim"] = {"events_per_s": 1.0}
-        self.bench.configure(kind, config)
 
     def close(self) -> None:
         self.bench.close()
 
-    def made(self) -> FeedPlugin:
-        return self.kind(self.config if self.config is not None else self.kind.Config())
+    def made(self, kind: Any = None) -> FeedPlugin:
+        feed: FeedPlugin = (kind or self.kind)(self.bench.config_of(self.kind))
+        return feed
 
     @cached_property
     def heard(self) -> Heard:
@@ -64,22 +64,28 @@ class Heard:
         self.swallowed = False
 
 
-def check_feed(feed: type[FeedPlugin], config: msgspec.Struct | None = None) -> None:
+def check_feed(
+    feed: type[FeedPlugin], config: msgspec.Struct | None = None, *, rules: Sequence[str] | None = None
+) -> None:
     """Hold a feed to its contract: signals of plain data, on Trio's clock, ended by cancellation, and replayed.
 
     Args:
         config: its section; the defaults of ``feed.Config`` if None. A feed that asks the network is best pointed at
             something local here.
+        rules: keys of ``FEED_RULES``; all by default.
     Raises:
         AssertionError: names every rule that was broken, and how.
     """
-    with closing(FeedTrial(feed, config)) as trial:
-        require(f"feed {feed.__name__}", hold(FEED_RULES, trial))
+    bench = Bench(feed, Listener, duration_s=RUN_S)
+    bench.configure(feed, config)
+    with closing(FeedTrial(feed, bench)) as trial:
+        require(f"feed {feed.__name__}", hold(FEED_RULES, trial, rules))
 
 
-def find_feed(kind: type[FeedPlugin], config: msgspec.Struct | None, plugins: Plugins) -> list[Finding]:
+def find_feed(kind: type[FeedPlugin], settings: Settings, plugins: Plugins) -> list[Finding]:
     """Hold a feed to every rule, the installed ``plugins`` beside it."""
-    with closing(FeedTrial(kind, config, plugins)) as trial:
+    bench = Bench(kind, Listener, plugins=plugins, duration_s=RUN_S, sections=settings.sections)
+    with closing(FeedTrial(kind, bench)) as trial:
         return hold(FEED_RULES, trial)
 
 
@@ -134,8 +140,7 @@ def ends_when_it_is_cancelled(trial: FeedTrial) -> str:
 def does_not_block(trial: FeedTrial) -> str:
     """``time.sleep`` would stop the engine."""
     watch = Watch(trial.kind)
-    kind = watched([], watch)
-    listen(kind(trial.config if trial.config is not None else trial.kind.Config()), watch)
+    listen(trial.made(watched([], watch)), watch)
     found = [b for b in watch.breaches if b.what.startswith(("time.sleep", "input"))]
     assert not found, f"{found[0]}: it stops the engine: await trio.sleep()"
     return ""
@@ -191,7 +196,7 @@ async def _listen(feed: FeedPlugin, heard: Heard, watch: Watch | None) -> None:
     with trio.move_on_after(LISTENED_S) as scope:
         try:
             await _take(feed, heard, scope, watch)
-            heard.ended = len(heard.signals) < SIGNALS and not scope.cancelled_caught
+            heard.ended = len(heard.signals) < SIGNALS and not scope.cancel_called
         except trio.Cancelled:
             raise
         except Exception as error:

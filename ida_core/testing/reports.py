@@ -6,7 +6,7 @@ from __future__ import annotations
 import atexit
 import hashlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing, redirect_stdout
 from functools import cache
 from html.parser import HTMLParser
@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from ida_core.plugins import Plugins
+from ida_core.config import Settings
 from ida_core.protocols import Reporter, ReportPanel, Strategy
 from ida_core.report import Report, load
 from ida_core.testing.checks import Busy
@@ -106,22 +106,24 @@ def _broken_off(bench: Bench) -> Path:
 
 
 def check_reporter(
-    reporter: type[Reporter] | type[ReportPanel], config: msgspec.Struct | None = None,
+    reporter: type[Reporter] | type[ReportPanel], config: msgspec.Struct | None = None, *,
+    rules: Sequence[str] | None = None,
 ) -> None:
     """Hold a reporter or a report panel to its contract, with runs of every sort.
 
     Args:
         config: its section; the defaults of its ``Config`` if None.
+        rules: keys of ``REPORTER_RULES`` or ``PANEL_RULES``; all by default.
     Raises:
         AssertionError: names every rule that was broken, and how.
     """
     with closing(ReportTrial(reporter, config)) as trial:
-        require(f"{reporter.__name__}", hold(_rules_of(reporter), trial))
+        require(f"{reporter.__name__}", hold(_rules_of(reporter), trial, rules))
 
 
-def find_reporter(kind: Any, config: msgspec.Struct | None, plugins: Plugins) -> list[Finding]:
+def find_reporter(kind: Any, settings: Settings) -> list[Finding]:
     """Hold a reporter or panel to every rule."""
-    with closing(ReportTrial(kind, config)) as trial:
+    with closing(ReportTrial(kind, settings.section(kind.name, kind.Config))) as trial:
         return hold(_rules_of(kind), trial)
 
 

@@ -31,6 +31,7 @@ from ida_core.events import (
     VenueStatus,
 )
 from ida_core.protocols import Venue
+from ida_core.timers import NEVER
 
 REJECT_EVERY = 3
 DARK_EVERY = 3
@@ -198,18 +199,18 @@ class LosesConnection(Hand):
 
     def next_event(self, until_ns: int) -> Event | int | None:
         self._turn()
-        change_at = self._up_at or self._down_at
+        change_at = self._up_at or (NEVER if self.idle else self._down_at)
         event = super().next_event(min(until_ns, change_at))
-        if event is None and change_at <= until_ns and not self.idle:
-            self._turn(reached=self.venue.finished)
-            return super().next_event(until_ns) if self._next else None
-        return event
+        if event is not None or change_at > until_ns:
+            return event
+        self._turn(reached=True)
+        return super().next_event(until_ns)
 
     def _turn(self, reached: bool = False) -> None:
         now = self.venue.now_ns
         if self.is_down and (now >= self._up_at or reached):
             self._come_back()
-        elif not self.is_down and now >= self._down_at and not self.idle:
+        elif not self.is_down and (now >= self._down_at or reached) and not self.idle:
             self.did += 1
             self._up_at, self._down_at = now + LOST_NS, now + LOST_EVERY_NS
             self.say(VenueStatus(state="DOWN", reason="the connection is lost"), *self._states("STALE"))
@@ -260,13 +261,17 @@ class TellsAllKinds(Hand):
         super().__init__(venue)
         self._due_ns = venue.start_ns() + MADE_EVERY_NS
 
-    def told(self, event: Event | int) -> Sequence[Event | int]:
-        if self.venue.now_ns < self._due_ns or self.idle:
-            return (event,)
+    def next_event(self, until_ns: int) -> Event | int | None:
+        due_ns = NEVER if self.idle else self._due_ns
+        event = super().next_event(min(until_ns, due_ns))
+        if event is not None or due_ns > until_ns:
+            return event
         self._due_ns += MADE_EVERY_NS
         self.did += 1
-        made = [e for i in range(len(self.venue.instruments())) for e in self._made(i)]
-        return event, *made, Signal(source="testing", name="made", data={"text": "hello", "number": self.did})
+        for index in range(len(self.venue.instruments())):
+            self.say(*self._made(index))
+        self.say(Signal(source="testing", name="made", data={"text": "hello", "number": self.did}))
+        return super().next_event(until_ns)
 
     def _made(self, index: int) -> list[Event]:
         book, now, one = self.venue.market(index).book, self.venue.now_ns, self.venue.instruments()[index]

@@ -12,11 +12,12 @@ from typing import Any, cast
 
 import msgspec
 
+from ida_core.config import Settings
 from ida_core.context import Context
 from ida_core.errors import PluginError
 from ida_core.events import Execution, OrderUpdate, PlaceOrder, Refusal
 from ida_core.plugins import Plugins
-from ida_core.protocols import Strategy
+from ida_core.protocols import FeedPlugin, Strategy
 from ida_core.run import Outcome
 from ida_core.subscriptions import book_wish
 from ida_core.testing import market, rough
@@ -49,13 +50,9 @@ MOST_REFUSED = 0.5
 class Trial:
     """A strategy and its short runs, each made when a rule first asks for it."""
 
-    def __init__(
-        self, kind: type[Strategy], config: msgspec.Struct | None = None, feed: Sequence[str] = SYNTHETIC,
-        duration_s: float = SYNTHETIC_S, seed: int = 1, plugins: Plugins | None = None,
-    ) -> None:
+    def __init__(self, kind: type[Strategy], bench: Bench) -> None:
         self.kind = kind
-        self.bench = Bench(kind, plugins=plugins, feed=feed, duration_s=duration_s, seed=seed)
-        self.bench.configure(kind, config)
+        self.bench = bench
 
     def close(self) -> None:
         self.bench.close()
@@ -124,14 +121,20 @@ def check_strategy(
     Raises:
         AssertionError: names every rule that was broken, and how, with file and line.
     """
-    with closing(Trial(strategy, config, feed, duration_s, seed)) as trial:
+    bench = Bench(strategy, feed=feed, duration_s=duration_s, seed=seed)
+    bench.configure(strategy, config)
+    with closing(Trial(strategy, bench)) as trial:
         require(f"strategy {strategy.__name__}", hold(STRATEGY_RULES, trial, rules))
         return trial.quiet.document
 
 
-def find_strategy(kind: type[Strategy], config: msgspec.Struct | None, plugins: Plugins) -> list[Finding]:
-    """Hold a strategy to every rule, the installed ``plugins`` beside it."""
-    with closing(Trial(kind, config, plugins=plugins)) as trial:
+def find_strategy(
+    kind: type[Strategy], settings: Settings, plugins: Plugins, feeds: Sequence[type[FeedPlugin]] = ()
+) -> list[Finding]:
+    """Hold a strategy to every rule, with the installed ``plugins`` and its package's own ``feeds`` beside it."""
+    feed = (*SYNTHETIC, *(one.name for one in feeds))
+    bench = Bench(kind, *feeds, plugins=plugins, feed=feed, sections=settings.sections)
+    with closing(Trial(kind, bench)) as trial:
         return hold(STRATEGY_RULES, trial)
 
 
@@ -163,12 +166,13 @@ def tells_the_same_again(trial: Trial) -> str:
 
 
 def tells_the_same_whatever_the_hash_seed(trial: Trial) -> str:
-    if why := can_travel(trial.kind):
-        raise NotApplicable(why)
+    for kind in trial.bench.kinds:
+        if why := can_travel(kind):
+            raise NotApplicable(why)
     first = _sha(trial.quiet)
     for seed in HASH_SEEDS:
         settings = trial.bench.settings(strategies=(trial.kind.name,), out=str(trial.bench.folder / f"hash-{seed}"))
-        assert run_twin(trial.kind, settings, seed) == first, (
+        assert run_twin(trial.bench.kinds, settings, seed) == first, (
             f"with PYTHONHASHSEED={seed} the run differs: something goes by the order of a set, or by hash()")
     return f"journal {first[:12]} with {len(HASH_SEEDS)} other hash seeds"
 
@@ -257,7 +261,8 @@ def survives_a_bad_book(trial: Trial) -> str:
     bench = trial.bench
     recordings = bench.plugins.recordings | {market.NAME: market.BadDay()}
     plugins = changed(bench.plugins, recordings=recordings)
-    outcome = bench.run(trial.kind.name, plugins=plugins, feed=(str(market.write(bench.folder)),), symbols=())
+    feed = (str(market.write(bench.folder)), *(name for name in bench.base.feed if name in plugins.feeds))
+    outcome = bench.run(trial.kind.name, plugins=plugins, feed=feed, symbols=())
     check_ended(outcome)
     (book,) = outcome.document["book"].values()
     return f"a side gone, both gone, {count(book['gaps'], 'gap')}, a jump of 5 %"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace as changed
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -23,25 +24,30 @@ SYNTHETIC_S = 30.0
 HANDED = "handed"
 
 
+_NONE: Mapping[str, dict[str, Any]] = MappingProxyType({})
+
+
 class Bench:
     """Runs plugins that need not be installed, in a folder that goes away with ``close``.
 
     Args:
         plugins: what there is beside; all that is installed if None.
-        seed: of all runs; duration_s: of simulated time, each.
+        seed: of all runs; duration_s: of simulated time, each; sections: of the configuration, as plain values.
     """
 
     def __init__(
         self, *kinds: type[Plugin], plugins: Plugins | None = None, feed: Sequence[str] = SYNTHETIC,
         symbols: Sequence[str] = (), duration_s: float = SYNTHETIC_S, seed: int = 1,
+        sections: Mapping[str, dict[str, Any]] = _NONE,
     ) -> None:
+        self.kinds = kinds
         self.plugins = plugins or load_plugins()
         for kind in kinds:
             self.plugins = with_plugin(self.plugins, kind)
         self.base = RunSettings(
             feed=tuple(feed), symbols=tuple(symbols), risk=(), reports=(), seed=seed, duration_s=duration_s,
             worst_cases=False)
-        self.sections: dict[str, dict[str, Any]] = {}
+        self.sections: dict[str, dict[str, Any]] = dict(sections)
         self._folder = tempfile.TemporaryDirectory(prefix="ida-testing-")
         self._runs = 0
 
@@ -51,6 +57,10 @@ class Bench:
 
     def close(self) -> None:
         self._folder.cleanup()
+
+    def config_of(self, kind: Any) -> Any:
+        """Its section as a record; the defaults where nothing is set."""
+        return self.settings().section(kind.name, kind.Config)
 
     def configure(self, kind: type[Plugin], config: msgspec.Struct | None) -> None:
         if config is not None:

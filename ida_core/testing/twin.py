@@ -9,6 +9,7 @@ import importlib
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,18 @@ from ida_core.plugins import import_file, load_plugins
 TWIN_S = 60
 
 
-class Errand(msgspec.Struct, frozen=True):
-    """What the twin is to run: a class by its module (or file) and name, and the settings."""
+class Traveller(msgspec.Struct, frozen=True):
+    """A class by its module (or file) and name."""
 
     module: str
     file: str
     qualname: str
+
+
+class Errand(msgspec.Struct, frozen=True):
+    """What the twin is to run: plugin classes and the settings."""
+
+    kinds: tuple[Traveller, ...]
     path: tuple[str, ...]
     settings: Settings
 
@@ -39,14 +46,13 @@ def can_travel(kind: type) -> str | None:
     return None
 
 
-def run_twin(kind: type, settings: Settings, hash_seed: int) -> str:
+def run_twin(kinds: Sequence[type], settings: Settings, hash_seed: int) -> str:
     """Run in a new process; returns the journal's hash.
 
     Raises:
         AssertionError: the run failed there; with what it said.
     """
-    file = str(sys.modules[kind.__module__].__file__)
-    errand = Errand(kind.__module__, file, kind.__qualname__, tuple(sys.path), settings)
+    errand = Errand(tuple(map(_traveller, kinds)), tuple(sys.path), settings)
     done = subprocess.run(
         [sys.executable, "-m", "ida_core.testing.twin"], input=msgspec.json.encode(errand), capture_output=True,
         timeout=TWIN_S, check=False, env={**os.environ, "PYTHONHASHSEED": str(hash_seed)},
@@ -56,24 +62,29 @@ def run_twin(kind: type, settings: Settings, hash_seed: int) -> str:
     return done.stdout.decode().strip()
 
 
+def _traveller(kind: type) -> Traveller:
+    return Traveller(kind.__module__, str(sys.modules[kind.__module__].__file__), kind.__qualname__)
+
+
 def main() -> None:
     from ida_core.run import execute
     from ida_core.testing.trial import with_plugin
 
     errand = msgspec.json.decode(sys.stdin.buffer.read(), type=Errand)
     sys.path[:] = list(errand.path)
-    kind = _imported(errand)
-    outcome = execute(errand.settings, with_plugin(load_plugins(), kind))
+    plugins = load_plugins()
+    for traveller in errand.kinds:
+        plugins = with_plugin(plugins, _imported(traveller))
+    outcome = execute(errand.settings, plugins)
     print(outcome.document["run"]["journal_sha256"])
 
 
-def _imported(errand: Errand) -> Any:
+def _imported(traveller: Traveller) -> Any:
     try:
-        module: Any = importlib.import_module(errand.module)
+        found: Any = importlib.import_module(traveller.module)
     except ImportError:
-        module = import_file(Path(errand.file))
-    found = module
-    for name in errand.qualname.split("."):
+        found = import_file(Path(traveller.file))
+    for name in traveller.qualname.split("."):
         found = getattr(found, name)
     return found
 

@@ -1,16 +1,16 @@
-"""The plugin authors' kit: it passes what is right, and names what is not."""
+"""The contract of a venue: the simulated exchange keeps it, and who breaks a rule is told which."""
 
 import random
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 import pytest
 
-from ida_core import Book, Context, Event, Execution, OrderUpdate, Side, Strategy, Venue, VenueSetup
+from ida_core import Event, Execution, OrderUpdate, Venue, VenueSetup
 from ida_core.config import Settings
 from ida_core.plugins import load_plugins
-from ida_core.testing import VENUE_RULES, check_strategy, check_venue
+from ida_core.testing import VENUE_RULES, check_venue
 
 
 def _make_sim() -> Venue:
@@ -71,56 +71,3 @@ def test_a_venue_that_breaks_a_rule_is_told_so(venue: Any, rule: str, says: str)
     with pytest.raises(AssertionError, match=says) as caught:
         check_venue(venue, [rule])
     assert rule.replace("_", " ") in str(caught.value)
-
-
-class Quoter(Strategy):
-    """Keeps one buy at the best bid."""
-
-    name = "quoter"
-
-    def on_book(self, ctx: Context, book: Book) -> None:
-        if book.bid is not None and not ctx.orders and ctx.position.lots < 1000:
-            ctx.place(Side.BUY, 10, book.bid)
-
-
-class Dicer(Quoter):
-    name = "dicer"
-
-    def on_book(self, ctx: Context, book: Book) -> None:
-        if random.random() < 0.5:
-            super().on_book(ctx, book)
-
-
-class Counter(Quoter):
-    """Counts in the class, so a second run is another one."""
-
-    name = "counter"
-    seen: ClassVar[list[int]] = []
-
-    def on_book(self, ctx: Context, book: Book) -> None:
-        self.seen.append(1)
-        if len(self.seen) < 200:
-            super().on_book(ctx, book)
-
-
-class Fragile(Quoter):
-    name = "fragile"
-
-    def on_order(self, ctx: Context, update: OrderUpdate) -> None:
-        if update.execution is Execution.REJECTED:
-            raise RuntimeError("I did not expect to be refused")
-
-
-def test_a_sound_strategy_passes_and_its_document_comes_back() -> None:
-    document = check_strategy(Quoter, duration_s=10)
-    assert document["orders"]["submitted"] > 0
-    assert document["run"]["mode"] == "SIM"
-
-
-@pytest.mark.parametrize(
-    ("strategy", "says"),
-    [(Dicer, "not deterministic"), (Counter, "differ"), (Fragile, "I did not expect")],
-)
-def test_an_unsound_strategy_is_told_so(strategy: type[Strategy], says: str) -> None:
-    with pytest.raises(AssertionError, match=says):
-        check_strategy(strategy, duration_s=10)
