@@ -7,7 +7,6 @@ mkdocs calls ``on_page_markdown``; ``python docs/generate.py FILE`` prints a pag
 import inspect
 import re
 import sys
-import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from enum import Enum
@@ -23,6 +22,7 @@ from ida_core.cli import cli
 from ida_core.codes import CODES
 from ida_core.config import DataSettings, InstrumentSettings, JournalSettings, RunSettings
 from ida_core.plugins import load_plugins
+from ida_core.schema import described_in_docstrings
 
 DOCS = Path(__file__).resolve().parent
 CHANGES = DOCS / "changes"
@@ -170,16 +170,6 @@ def metas(shape: Any) -> list[msgspec.Meta]:
     found = [part for part in getattr(shape, "__metadata__", ()) if isinstance(part, msgspec.Meta)]
     inner = get_args(shape)[:1] if get_origin(shape) is Annotated else ()
     return found + [meta for part in inner for meta in metas(part)]
-
-
-def described_in_docstrings(kind: type[msgspec.Struct]) -> dict[str, str]:
-    """``name: text`` below ``Args:`` of the class, and of those it is made from."""
-    found: dict[str, str] = {}
-    for base in reversed(kind.__mro__):
-        _, _, arguments = inspect.cleandoc(base.__doc__ or "").partition("Args:\n")
-        for name, text in re.findall(r"^(\w+): (.*(?:\n +.*)*)", textwrap.dedent(arguments), re.MULTILINE):
-            found[name] = one_line(text[:1].upper() + text[1:])
-    return found
 
 
 def shown_default(field: msgspec.structs.FieldInfo) -> str:

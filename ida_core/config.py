@@ -5,14 +5,13 @@ Layers, later ones win: defaults, the file, ``IDA_SET``, options of the command 
 
 from __future__ import annotations
 
-import inspect
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, time
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -22,6 +21,7 @@ from ida_core.errors import ConfigError, PluginError
 from ida_core.layers import Key, Layers, Place, Problem, Reader
 from ida_core.model import Filters
 from ida_core.nearest import suggestion
+from ida_core.schema import record_schema
 
 if TYPE_CHECKING:
     from ida_core.plugins import Plugins
@@ -220,9 +220,9 @@ def to_toml(settings: Settings) -> str:
 def json_schema(plugins: Plugins) -> dict[str, Any]:
     """Return the JSON Schema of the configuration, with the sections of ``plugins``."""
     sections: dict[str, type[msgspec.Struct]] = plugins.sections() | _core_sections()
-    properties = {name: _schema(kind) for name, kind in sections.items()}
+    properties = {name: record_schema(kind) for name, kind in sections.items()}
     properties["instruments"] = {
-        "type": "object", "additionalProperties": _schema(InstrumentSettings),
+        "type": "object", "additionalProperties": record_schema(InstrumentSettings),
     }
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -234,44 +234,8 @@ def json_schema(plugins: Plugins) -> dict[str, Any]:
     return dict(msgspec.json.decode(msgspec.json.encode(schema)))
 
 
-def _schema(kind: Any) -> dict[str, Any]:
-    """The schema of a type, in one piece. A section's own sections are written out in place."""
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return _record_schema(kind)
-    try:
-        found, definitions = msgspec.json.schema_components([kind], schema_hook=lambda _: {})
-    except TypeError:  # a union that msgspec can't tell apart; ``Reader`` can
-        return {"anyOf": [_schema(part) for part in get_args(kind)]}
-    return dict(_as_toml(found[0])) if not definitions else {}
-
-
-def _record_schema(kind: type[msgspec.Struct]) -> dict[str, Any]:
-    fields = msgspec.structs.fields(kind)
-    properties: dict[str, Any] = {}
-    for field in fields:
-        default = {} if field.default is msgspec.NODEFAULT else {"default": field.default}
-        properties[field.encode_name] = _schema(field.type) | default
-    return {
-        "title": kind.__name__,
-        "description": inspect.cleandoc(kind.__doc__ or ""),
-        "type": "object",
-        "properties": properties,
-        "required": [field.encode_name for field in fields if field.required],
-        "additionalProperties": False,
-    }
-
-
 def _core_sections() -> dict[str, type[msgspec.Struct]]:
     return {"run": RunSettings, "data": DataSettings, "journal": JournalSettings}
-
-
-def _as_toml(node: Any) -> Any:
-    """A decimal may be written as a number too."""
-    if isinstance(node, dict):
-        if node.get("format") == "decimal":
-            return {"type": ["number", "string"], **{k: v for k, v in node.items() if k != "type"}}
-        return {key: _as_toml(value) for key, value in node.items()}
-    return [_as_toml(item) for item in node] if isinstance(node, list | tuple) else node
 
 
 def _read(reader: Reader, plugins: Plugins | None) -> Settings:

@@ -5,12 +5,13 @@ Nothing here stops at the first mistake: problems are collected, each with its p
 
 from __future__ import annotations
 
+import operator
 import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -178,8 +179,34 @@ class Reader:
         return None
 
 
+def decimal_limits(kind: Any) -> tuple[Any, list[msgspec.Meta]] | None:
+    """The type and bounds of ``Annotated[Decimal, Meta(ge=0)]``, which msgspec will not have; None for others."""
+    if get_origin(kind) is not Annotated:
+        return None
+    inner, *metas = get_args(kind)
+    bounded = [meta for meta in metas if isinstance(meta, msgspec.Meta)]
+    is_decimal = inner is Decimal or Decimal in get_args(inner)
+    has_bounds = any(getattr(meta, name) is not None for meta in bounded for name in _BOUNDS)
+    return (inner, bounded) if is_decimal and has_bounds else None
+
+
+_BOUNDS = {"ge": (">=", operator.ge), "gt": (">", operator.gt), "le": ("<=", operator.le), "lt": ("<", operator.lt)}
+
+
+def _within(value: Any, metas: list[msgspec.Meta]) -> Any:
+    for meta in metas:
+        for name, (sign, holds) in _BOUNDS.items():
+            bound = getattr(meta, name)
+            if isinstance(value, Decimal) and bound is not None and not holds(value, bound):
+                raise msgspec.ValidationError(f"Expected `decimal` {sign} {bound}")
+    return value
+
+
 def _convert(raw: Any, kind: Any) -> Any:
-    """As ``msgspec.convert``, also for unions that it will not have, such as ``Decimal | str``."""
+    """As ``msgspec.convert``, also for what it will not have: bounds of a ``Decimal``, unions such as
+    ``Decimal | str``."""
+    if limited := decimal_limits(kind):
+        return _within(_convert(raw, limited[0]), limited[1])
     try:
         return msgspec.convert(raw, kind)
     except TypeError:
@@ -188,13 +215,22 @@ def _convert(raw: Any, kind: Any) -> Any:
 
 def _first_fit(raw: Any, kinds: tuple[Any, ...]) -> Any:
     wanted = []
+    kinds = tuple(kind for kind in kinds if kind is not type(None) or raw is None)
+    if len(kinds) == 1:
+        return _convert(raw, kinds[0])
     for kind in kinds:
         try:
-            return msgspec.convert(raw, kind)
+            return _convert(raw, kind)
         except msgspec.ValidationError as error:
             wanted.append(str(error).removeprefix("Expected ").partition(",")[0])
     got = _WORDS.get(f"`{type(raw).__name__}`", f"`{type(raw).__name__}`")
     raise msgspec.ValidationError(f"Expected {' or '.join(wanted)}, got {got}")
+
+
+def _plain(raw: Any) -> str:
+    if isinstance(raw, list):
+        return f"[{', '.join(map(_plain, raw))}]"
+    return str(raw) if isinstance(raw, Decimal) else repr(raw)
 
 
 def _table(key: Key) -> str:
@@ -206,7 +242,7 @@ def _name(key: Key) -> str:
 
 
 def _shown(raw: Any) -> str:
-    text = str(raw) if isinstance(raw, Decimal) else repr(raw)
+    text = _plain(raw)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
