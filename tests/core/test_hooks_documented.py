@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 import trio
 from click.testing import CliRunner
 
-from ida_core import Execution, OrderUpdate, PlaceOrder, Report, Side, VenueSetup, hooks
+from ida_core import Execution, OrderUpdate, PlaceOrder, Report, Side, hooks
 from ida_core.config import RunSettings, Settings
 from ida_core.events import OrderType
 from ida_core.order_table import OrderTable
@@ -21,7 +22,16 @@ from ida_core.portfolio import Portfolio
 from ida_core.report import load as load_report
 from ida_core.risk import RiskState
 from ida_core.run import execute
-from ida_core.testing import check_feed, check_reporter, check_risk, check_strategy, check_venue
+from ida_core.testing import (
+    check_command,
+    check_feed,
+    check_recording,
+    check_reporter,
+    check_risk,
+    check_strategy,
+    check_venue,
+    make_venue,
+)
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "hooks.md"
 HOOKS = [name for name in vars(hooks) if name.startswith("ida_")]
@@ -113,21 +123,23 @@ def _exercise_recording(trades: Any, folder: Path, **_: Any) -> None:
     assert feed.meta.instruments[0].first_price == 6_000_000
     feed.close()
     assert trades.check([file]).sound
+    check_recording(trades, file)
     file.write_text("ts_ns,price,quantity,side\n1000,60000.00\n")
     assert trades.check([file]).faults == (f"{file}:2: not four fields",)
 
 
-def _exercise_venue(closed: Any, **_: Any) -> None:
-    rules = ["keeps_the_protocol", "names_its_instruments", "tells_its_assumptions", "closes_twice"]
-    check_venue(lambda: closed.build(VenueSetup(config=closed.Config())), rules)
-    venue = closed.build(VenueSetup(config=closed.Config()))
-    venue.send(PlaceOrder(order_id="a", side=Side.BUY, type=OrderType.MARKET, quantity=1))
-    answer = venue.next_event(1)
+def _exercise_venue(calm: Any, **_: Any) -> None:
+    check_venue(partial(make_venue, calm))
+    venue = make_venue(calm, calm.Config(most=Decimal("0.001")))
+    venue.send(PlaceOrder(order_id="a", side=Side.BUY, type=OrderType.MARKET, quantity=10_000_000))
+    answer = venue.next_event(venue.start_ns())
     assert isinstance(answer, OrderUpdate)
-    assert answer.execution is Execution.REJECTED
+    assert (answer.execution, answer.reason) == (Execution.REJECTED, "more than 0.001")
+    venue.close()
 
 
 def _exercise_command(hello: Any, **_: Any) -> None:
+    check_command(hello)
     result = CliRunner().invoke(hello, ["--json"])
     assert json.loads(result.stdout) == {"schema": 1, "text": "hello"}
 
