@@ -279,7 +279,7 @@ static int await_spare(ida_journal *j)
     return j->spare.base ? 0 : j->spare_error;
 }
 
-static ida_status move_on(ida_journal *j)
+static __attribute__((noinline)) ida_status move_on(ida_journal *j)
 {
     ida_gate_enter(j->gate);
     int error = await_spare(j);
@@ -296,7 +296,7 @@ static ida_status move_on(ida_journal *j)
 }
 
 /* Room for a record of `length` bytes at the end of the journal. */
-static ida_status claim(ida_journal *j, uint64_t length, ida_record **room)
+static inline ida_status claim(ida_journal *j, uint64_t length, ida_record **room)
 {
     if (j->stopped)
         return j->stopped;
@@ -314,12 +314,12 @@ static ida_status claim(ida_journal *j, uint64_t length, ida_record **room)
     return IDA_OK;
 }
 
-/* The length is stored last, by release: who sees it sees the record. */
-static ida_status publish(ida_journal *j, ida_record *record, uint32_t length)
+/* crc: 0 if it is still to be worked out. The length is stored last, by release: who sees it sees the record. */
+static inline ida_status publish(ida_journal *j, ida_record *record, uint32_t length, uint32_t crc)
 {
     enum { CRC_FROM = offsetof(ida_record, kind) };
     uint16_t kind = record->kind;
-    record->crc = ida_crc32c(0, (char *)record + CRC_FROM, length - CRC_FROM);
+    record->crc = crc ? crc : ida_crc32c(0, (char *)record + CRC_FROM, length - CRC_FROM);
     __atomic_store_n(&record->length, length, __ATOMIC_RELEASE);
     j->used += length;
     j->bytes += length;
@@ -328,26 +328,38 @@ static ida_status publish(ida_journal *j, ida_record *record, uint32_t length)
     return j->policy == IDA_SYNC_EACH_REQUEST && kind == IDA_REQUEST ? ida_journal_sync(j) : IDA_OK;
 }
 
-ida_status ida_journal_append(ida_journal *j, const ida_record *record, uint32_t instrument)
+static inline ida_status append(ida_journal *j, const ida_record *record, uint32_t instrument, uint32_t crc)
 {
-    enum { FROM = offsetof(ida_record, kind) };
+    enum { FROM = offsetof(ida_record, kind), LINE = 64, SOON = 2048 };
     uint32_t length = record->length;
-    ida_record *room;
+    ida_record *room = NULL;
     if (length < sizeof *record || length % 8)
         return IDA_BAD;
     ida_status status = claim(j, length, &room);
     if (status)
         return status;
+    for (uint32_t at = 0; at < length; at += LINE) /* fresh pages are in no cache: ask for what comes soon */
+        __builtin_prefetch((const char *)room + SOON + at, 1);
     memcpy((char *)room + FROM, (const char *)record + FROM, length - FROM);
     room->instrument = instrument;
-    return publish(j, room, length);
+    return publish(j, room, length, crc);
+}
+
+ida_status ida_journal_append(ida_journal *j, const ida_record *record, uint32_t instrument)
+{
+    return append(j, record, instrument, 0);
+}
+
+ida_status ida_journal_append_sealed(ida_journal *j, const ida_record *record, uint32_t instrument)
+{
+    return append(j, record, instrument, record->instrument == instrument ? record->crc : 0);
 }
 
 ida_status ida_journal_append_text(ida_journal *j, uint16_t kind, uint32_t instrument, int64_t ts_venue_ns,
                                    int64_t ts_local_ns, const char *text, size_t bytes)
 {
     uint64_t size = bytes, before = sizeof(ida_record) + sizeof size;
-    ida_record *room;
+    ida_record *room = NULL;
     if (bytes > UINT32_MAX)
         return IDA_RANGE;
     uint64_t length = (before + size + 7) / 8 * 8;
@@ -360,7 +372,7 @@ ida_status ida_journal_append_text(ida_journal *j, uint16_t kind, uint32_t instr
     room->ts_local_ns = ts_local_ns;
     memcpy(room + 1, &size, sizeof size);
     memcpy((char *)room + before, text, bytes); /* what follows is still zero */
-    return publish(j, room, (uint32_t)length);
+    return publish(j, room, (uint32_t)length, 0);
 }
 
 ida_status ida_journal_sync(ida_journal *j)

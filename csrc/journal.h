@@ -21,6 +21,8 @@ ida_journal *ida_journal_new(const char *directory, const char *run, size_t segm
  * larger than a segment holds. IDA_BAD: its length is none. Waits only if the segment thread is behind. Under
  * EACH_REQUEST an IDA_REQUEST returns synced, or IDA_IO when it is written but may not be on disk. */
 ida_status ida_journal_append(ida_journal *j, const ida_record *record, uint32_t instrument);
+/* The same for a record of a checked feed (feed.h): its crc is right, and stays where the instrument stays. */
+ida_status ida_journal_append_sealed(ida_journal *j, const ida_record *record, uint32_t instrument);
 /* The same for a record whose payload is apart from its header (JSON kinds); the payload is padded with zeros to a
  * multiple of 8 and its exact size stands in the first 8 bytes after the header, as uint64. */
 ida_status ida_journal_append_text(ida_journal *j, uint16_t kind, uint32_t instrument, int64_t ts_venue_ns,

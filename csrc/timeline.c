@@ -484,7 +484,9 @@ static void tell(ida_event *event, const ida_record *r)
     memcpy(event->told, r, whole ? sizeof event->told : sizeof *r);
 }
 
-static inline int deliver(ida_timeline *t, uint32_t i, const ida_record *r, ida_event *event)
+typedef ida_status append_record(ida_journal *j, const ida_record *record, uint32_t instrument);
+
+static inline int deliver(ida_timeline *t, uint32_t i, const ida_record *r, append_record *append, ida_event *event)
 {
     instrument *x = &t->instruments[i];
     t->events++;
@@ -494,7 +496,7 @@ static inline int deliver(ida_timeline *t, uint32_t i, const ida_record *r, ida_
     event->record = r;
     event->changes = changes;
     if (t->journal) {
-        ida_status status = ida_journal_append(t->journal, r, i);
+        ida_status status = append(t->journal, r, i);
         if (status != IDA_OK) {
             event->what = IDA_AT_FAILURE;
             event->status = status;
@@ -515,11 +517,11 @@ static inline int step_local(ida_timeline *t, uint32_t source, ida_event *event)
         const ida_record *r = record_at(f, f->local_at);
         f->local_at += r->length;
         find_next_local(f);
-        return deliver(t, (uint32_t)f->map[r->instrument], r, event);
+        return deliver(t, (uint32_t)f->map[r->instrument], r, ida_journal_append_sealed, event);
     }
     uint32_t i = source - t->feed_count;
     const ida_record *r = ida_agents_peek(t->instruments[i].agents);
-    int happens = deliver(t, i, r, event);
+    int happens = deliver(t, i, r, ida_journal_append, event);
     ida_agents_take(t->instruments[i].agents);
     return happens;
 }

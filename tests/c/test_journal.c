@@ -1,5 +1,6 @@
 /* needs: journal segment reader feed market book sync pool decimal crc thread gate status */
 #include "expect.h"
+#include "feed.h"
 #include "journal.h"
 #include "reader.h"
 #include "segment.h"
@@ -192,6 +193,30 @@ static void test_lengths_that_cannot_be(void)
     remove_folder();
 }
 
+/* A record of a feed brings its crc along; one that gets another instrument needs another crc. */
+static void test_sealed(void)
+{
+    make_folder();
+    ida_journal *j = open_journal(IDA_SYNC_NONE);
+    ida_trade t = trade(5);
+    ida_record_seal(&t.head);
+    EXPECT(ida_journal_append(j, &t.head, 99) == IDA_OK);
+    EXPECT(ida_journal_append_sealed(j, &t.head, 99) == IDA_OK);
+    EXPECT(ida_journal_append_sealed(j, &t.head, 3) == IDA_OK);
+    t.price++; /* so that this crc is wrong, and taken as it is */
+    EXPECT(ida_journal_append_sealed(j, &t.head, 99) == IDA_OK);
+    close_journal(j);
+    int error, status;
+    ida_reader *r = ida_reader_new(folder, &error);
+    ida_trade first = *(const ida_trade *)ida_reader_next(r, &status);
+    EXPECT(!memcmp(&first, ida_reader_next(r, &status), sizeof first) && first.head.crc == t.head.crc);
+    const ida_record *other = ida_reader_next(r, &status);
+    EXPECT(other && other->instrument == 3 && other->crc != t.head.crc && ida_record_is_sound(other, other->length));
+    EXPECT(!ida_reader_next(r, &status) && status == IDA_CORRUPT);
+    ida_reader_free(r);
+    remove_folder();
+}
+
 static void test_scan(void)
 {
     int status;
@@ -340,6 +365,7 @@ int main(void)
     test_small_journal_is_small();
     test_text();
     test_lengths_that_cannot_be();
+    test_sealed();
     test_scan();
     test_damaged_records();
     test_damaged_header();
