@@ -18,7 +18,7 @@ help:
 	@echo "make check     ruff, mypy, the import rules, the docs"
 	@echo "make sanitize  the C tests under ASan and UBSan, those with threads under TSan"
 	@echo "make fuzz      each fuzz target for FUZZ_S=$(FUZZ_S) seconds or FUZZ_RUNS= executions; FUZZ= some of them"
-	@echo "make bench     our own figures, into docs/benchmarks.md"
+	@echo "make bench     our figures and our peers', into docs/benchmarks.md"
 	@echo "make docs      the site, into site/"
 	@echo "make clean     as fresh as a clone"
 

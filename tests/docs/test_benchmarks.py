@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -10,14 +11,19 @@ import pytest
 from documents import ROOT
 
 
-@pytest.fixture
-def bench() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("bench_run", ROOT / "tests" / "bench" / "run.py")
+def load(name: str) -> ModuleType:
+    """A program of tests/bench, which is no package."""
+    spec = importlib.util.spec_from_file_location(f"bench_{name}", ROOT / "tests" / "bench" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def bench() -> ModuleType:
+    return load("run")
 
 
 def figure(key: str, median: float, unit: str = "times as fast") -> dict[str, Any]:
@@ -110,3 +116,49 @@ def test_a_benchmark_that_fails_fails_all(bench: ModuleType, scripts: Path) -> N
     assert bench.main([]) == 1
     assert bench.main(["one"]) == 0
     assert not (scripts / "page.md").exists()
+
+
+PROGRAM = """
+import json, sys
+print(json.dumps({"programs": "peer 1.2"}), flush=True)
+for line in sys.stdin:
+    if line.strip() == "end":
+        sys.exit(9)
+    print(json.dumps({"seconds": len(line.strip())}), flush=True)
+"""
+
+
+@pytest.fixture
+def peers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """With one peer, which is this Python itself."""
+    module = load("peers")
+    (tmp_path / "program.py").write_text(PROGRAM, encoding="utf-8")
+    (tmp_path / "peer").mkdir()
+    (tmp_path / "peer" / "installed.txt").write_text("peer==1.2", encoding="utf-8")
+    (tmp_path / "peer" / "bin").mkdir()
+    (tmp_path / "peer" / "bin" / "python").symlink_to(sys.executable)
+    known = {"peer": module.Peer("peer==1.2"), "future": module.Peer("future==1", (3, 99))}
+    monkeypatch.setattr(module, "PEERS", known)
+    monkeypatch.setattr(module, "HERE", tmp_path)
+    monkeypatch.setattr(module, "FOLDER", tmp_path)
+    return module
+
+
+def test_a_peers_program_answers_each_word(peers: ModuleType) -> None:
+    with peers.Worker("peer", "program.py") as worker:
+        assert worker.hello == {"programs": "peer 1.2"}
+        assert worker.ask("four") == {"seconds": 4}
+        assert worker.ask("fifth") == {"seconds": 5}
+
+
+def test_a_peers_program_that_ends_is_told(peers: ModuleType) -> None:
+    with peers.Worker("peer", "program.py") as worker:
+        with pytest.raises(peers.PeerMissing, match=r"peer==1\.2 ended with exit code 9"):
+            worker.ask("end")
+        with pytest.raises(peers.PeerMissing, match="exit code 9"):
+            worker.ask("again")
+
+
+def test_a_peer_for_a_python_that_is_not_here_is_told(peers: ModuleType) -> None:
+    with pytest.raises(peers.PeerMissing, match=r"future==1 needs Python 3\.99"):
+        peers.python_of("future")
