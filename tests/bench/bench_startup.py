@@ -1,6 +1,6 @@
 """How long a person waits: ``ida --version``, ``import ida_core``, ``ida demo``.
 
-python tests/bench/bench_startup.py
+    python tests/bench/bench_startup.py
 """
 
 import os

@@ -7,11 +7,13 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 ROUNDS = 7
 #: Of computing: the processor time of this thread, so that what else runs on the machine counts as little as can be.
 #: What waits for a disk or another process is timed by the wall clock instead.
 clock = time.thread_time
+Measured = TypeVar("Measured")
 CAPTURE = "usdm_btcusdt_20240808.gz"
 
 
@@ -43,7 +45,7 @@ def rounds(measure: Callable[[], float], count: int = ROUNDS) -> list[float]:
     return [measure() for _ in range(count)]
 
 
-def in_turn(*measures: Callable[[], float], count: int = ROUNDS) -> list[list[float]]:
+def in_turn(*measures: Callable[[], Measured], count: int = ROUNDS) -> list[list[Measured]]:
     """The same for several that are compared: in turn, so that a busy machine is busy for all of them."""
     return [list(values) for values in zip(*([measure() for measure in measures] for _ in range(count)), strict=True)]
 
