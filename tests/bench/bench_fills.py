@@ -25,14 +25,14 @@ from typing import Any
 
 from fill_rules import RULES, Order, Recorded, Sent, asks_of, decide, read_recording
 from fills_ida import NO_LIMIT, NS_PER_MS, Run, run_grid, run_script
-from measure import capture, tell
+from measure import capture, tell, tell_missing
 from peers import BASE_LATENCY_NS, PeerMissing, hftbacktest_data, python_of
 
 LATENCIES_MS, QUEUES = (0, 1, 5, 20, 50, 100), ("power(2)", "risk_averse")
 #: hftbacktest 2.4.4 with the power queue, and at 5 ms all it says of itself: what the comparison was asked for with.
 REFERENCE_FILLS = dict(zip(LATENCIES_MS, (943, 933, 900, 807, 781, 751), strict=True))
 REFERENCE_MS, REFERENCE = 5, {"requests": 7279, "fills": 900, "position": -0.002, "equity": -4.34}
-MOST_APART = 0.03
+MOST_APART, KEY = 0.03, "fills_apart"
 LOT = 0.001
 HERE = Path(__file__).resolve().parent
 TITLES = ("hftbacktest", "Ida, flags as given", "Ida, no order_rate")
@@ -270,12 +270,15 @@ class Close:
             self.runs.recording, self.recorded, looking.orders, self.latency_ms, self.queue, self.recorded.offset_ns
         )
 
-    def same_requests(self) -> Iterator[tuple[str, SameRequests, Sequence[Sent], Sequence[Sent]]]:
+    @cached_property
+    def same_requests(self) -> list[tuple[str, SameRequests, Sequence[Sent], Sequence[Sent]]]:
         """Whose requests they are; the rules' word on them; what hftbacktest and Ida did."""
         mine, theirs = self.clocked.orders, self.looking.orders
-        yield "Ida's", SameRequests(self.recorded, mine, self.latency_ms, self.queue), self.peer_of_ida.orders, mine
-        same = SameRequests(self.recorded, theirs, self.latency_ms, self.queue)
-        yield "hftbacktest's", same, theirs, self.ida_of_peer
+        words = [SameRequests(self.recorded, orders, self.latency_ms, self.queue) for orders in (mine, theirs)]
+        return [
+            ("Ida's", words[0], self.peer_of_ida.orders, mine),
+            ("hftbacktest's", words[1], theirs, self.ida_of_peer),
+        ]
 
     def followers(self) -> Iterator[tuple[str, int, int]]:
         """Of each side: its fills that the other lacks when both look at the same times, and how many of them the other
@@ -324,7 +327,7 @@ def hold_series(runs: Runs, verdicts: Verdicts) -> None:
 
 
 def look_closely(look: Close, verdicts: Verdicts, in_full: bool, lists: bool) -> None:
-    for whose, same, peer, ida in look.same_requests():
+    for whose, same, peer, ida in look.same_requests:
         found = same.differences()
         fills = [sum(o.state == "filled" for o in side) for side in (peer, ida)]
         print(f"\n{look.queue}, {look.latency_ms} ms: {whose} {len(ida):,} orders sent to both. hftbacktest fills "
@@ -354,11 +357,19 @@ def tell_steps(runs: Runs, look: Close) -> None:
     tell_step("... | hftbacktest, looking from the first event on", look.looking, runs.peer[case])
 
 
-def figures(runs: Runs) -> None:
+def figures(runs: Runs, looks: Sequence[Close]) -> None:
+    apart = {case: (runs.written[case].fills / runs.peer[case].fills - 1) * 100 for case in CASES}
+    queue, ms = worst = max(CASES, key=lambda case: abs(apart[case]))
+    note = f"Ida {runs.written[worst].fills}, hftbacktest {runs.peer[worst].fills}: {queue}, {ms} ms each way"
+    tell("fills of the grid, furthest from hftbacktest's", "%", [abs(apart[worst])], key=KEY, note=note)
     for ms in LATENCIES_MS:
-        ours, theirs = runs.written["power(2)", ms].fills, runs.peer["power(2)", ms].fills
-        note = f"Ida {ours}, hftbacktest {theirs}; power(2) queue, flags as given"
-        tell(f"fills of the grid at {ms} ms, against hftbacktest", "%", [(ours / theirs - 1) * 100], note=note)
+        case = ("power(2)", ms)
+        note = f"Ida {runs.written[case].fills}, hftbacktest {runs.peer[case].fills}: power(2)"
+        tell(f"fills of the grid at {ms} ms each way, less hftbacktest's", "%", [apart[case]], note=note)
+    for look in looks:
+        _, same, _, orders = look.same_requests[0]
+        note = f"of {len(orders):,}, each explained by a rule: {look.queue}, {look.latency_ms} ms each way"
+        tell("orders with another fate, both sent Ida's requests", "orders", [len(same.differences())], note=note)
 
 
 def main() -> int:
@@ -373,7 +384,8 @@ def main() -> int:
     try:
         runs, looks = compare(capture(), CASES if chosen.every else [case])
     except PeerMissing as problem:
-        sys.exit(str(problem))
+        tell_missing("fills beside hftbacktest", str(problem), [KEY])
+        return 0
     print(f"{runs.recording.name}, {chosen.latency} ms each way, {chosen.queue}")
     tell_sides(TITLES, [sides[case] for sides in runs.by_title().values()])
     tell_series(runs.by_title())
@@ -387,7 +399,7 @@ def main() -> int:
                 "ida": runs.written[case], "ida-no-order-rate": runs.lifted[case],
                 "ida-at-hftbacktests-clock": look.clocked,
             })  # fmt: skip
-    figures(runs)
+    figures(runs, looks)
     for what in verdicts.broken:
         print(f"broken: {what}", file=sys.stderr)
     return 1 if verdicts.broken else 0

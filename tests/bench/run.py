@@ -69,6 +69,7 @@ BUDGETS = {
     "peer_calls_nautilus": Budget("backtest, Python on every message, against NautilusTrader 1", 5, None, False),
     "peer_calls_nautilus2": Budget("backtest, Python on every message, against NautilusTrader 2", 5, None, False),
     "backtest_calls": Budget("backtest, Python on every message", None, 1, False),
+    "fills_apart": Budget("fills of the compared grid, furthest from hftbacktest's", 3, None, True),
     "journal_cost": Budget("what the journal takes of a backtest's throughput", 15, None, True),
     "shell_cached": Budget("shell to result of a 6-minute recording, cached", 1.5, 0.7, True),
     "shell_raw": Budget("shell to result of a 6-minute recording, from raw gzip", 4, None, True),
@@ -86,7 +87,11 @@ def run(script: Path) -> list[Figure]:
     """The figures of one benchmark; its failure is told and leaves it without any."""
     print(f"{script.stem}:", flush=True)
     done = subprocess.run([sys.executable, script], stdout=subprocess.PIPE, text=True, check=False)
-    figures = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    lines = done.stdout.splitlines()
+    figures = [json.loads(line) for line in lines if line.startswith("{")]
+    for line in lines:
+        if not line.startswith("{"):
+            print(f"  {line}")
     for figure in figures:
         print(f"  {summary(figure)}", flush=True)
     if done.returncode:
