@@ -61,6 +61,7 @@ _STOPS = frozenset(
 )
 #: Python before 3.12 looks a member of an enum up by a call; these are looked up for every order.
 _SELL, _TRADE, _REPLACED = Side.SELL, Execution.TRADE, Execution.REPLACED
+_PARTS = 64
 _Key = tuple[str | None, int | None]
 _Why = tuple[str, str] | None
 
@@ -102,7 +103,7 @@ class OrderTable:
         self._exposure: dict[int, list[int]] = {}
         self._closed: deque[str] = deque()
         self._closed_kept = closed_kept
-        self._trades: set[tuple[int, int, Side]] = set()
+        self._trades: list[set[tuple[int, int, Side]]] = [set() for _ in range(_PARTS)]
         self._trades_in_turn: deque[tuple[int, int, Side]] = deque()
         self._trades_kept = trades_kept
 
@@ -298,18 +299,20 @@ class OrderTable:
             return False
         if not update.trade_id:  # a venue without trade ids: what it has told in all decides
             return 0 < update.cumulative - order.carried <= order.traded
-        return (order.instrument, update.trade_id, order.side) in self._trades
+        return (order.instrument, update.trade_id, order.side) in self._trades[update.trade_id % _PARTS]
 
     def _remember(self, order: Order, update: OrderUpdate) -> None:
         """Of a fill that ``_is_repeated`` did not know. The oldest comes off a queue: the first key of a dictionary
-        from which the first is always deleted lies behind all deleted ones."""
+        from which the first is always deleted lies behind all deleted ones. A set into which as much goes as comes out
+        is built anew now and then, which of a large one would take as much memory again; so there are many."""
         if not update.trade_id:
             return
         trade = (order.instrument, update.trade_id, order.side)
-        self._trades.add(trade)
+        self._trades[update.trade_id % _PARTS].add(trade)
         self._trades_in_turn.append(trade)
-        if len(self._trades) > self._trades_kept:
-            self._trades.remove(self._trades_in_turn.popleft())
+        if len(self._trades_in_turn) > self._trades_kept:
+            oldest = self._trades_in_turn.popleft()
+            self._trades[oldest[1] % _PARTS].remove(oldest)
 
     def _transition(self, order: Order, update: OrderUpdate) -> bool:
         """Apply the table; true if the report told something new."""
