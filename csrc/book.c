@@ -1,4 +1,5 @@
 #include "book.h"
+#include "room.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -409,6 +410,11 @@ static void advise_huge(void *memory, size_t bytes)
 #endif
 }
 
+static size_t directory_entries(int64_t max_price)
+{
+    return (size_t)(max_price >> PAGE_SHIFT) + 1;
+}
+
 ida_book *ida_book_new(size_t pages, int64_t max_price)
 {
     if (!pages || pages >= UINT32_MAX || max_price <= 0)
@@ -416,20 +422,19 @@ ida_book *ida_book_new(size_t pages, int64_t max_price)
     ida_book *book = calloc(1, sizeof *book);
     if (!book)
         return NULL;
-    size_t entries = (size_t)(max_price >> PAGE_SHIFT) + 1;
+    size_t entries = directory_entries(max_price);
     book->max_price = (uint64_t)max_price;
     book->capacity = pages;
-    /* calloc of this size maps zero pages: what is never touched costs address space only. */
-    book->page = calloc(pages + 1, sizeof *book->page);
-    book->bits = calloc(pages + 1, sizeof *book->bits);
-    book->used = calloc(pages + 1, sizeof *book->used);
-    book->spare = calloc(pages, sizeof *book->spare);
+    book->page = ida_room_new(pages + 1, sizeof *book->page);
+    book->bits = ida_room_new(pages + 1, sizeof *book->bits);
+    book->used = ida_room_new(pages + 1, sizeof *book->used);
+    book->spare = ida_room_new(pages, sizeof *book->spare);
     if (book->page)
         advise_huge(book->page, pages * sizeof *book->page);
     int whole = book->page && book->bits && book->used && book->spare;
     for (int which = 0; which < 2 && whole; which++) {
         side *s = &book->sides[which];
-        s->directory = calloc(entries, sizeof *s->directory);
+        s->directory = ida_room_new(entries, sizeof *s->directory);
         whole = s->directory && tree_new(&s->pages, entries);
     }
     if (!whole) {
@@ -445,12 +450,13 @@ void ida_book_free(ida_book *book)
     if (!book)
         return;
     for (int which = 0; which < 2; which++) {
-        free(book->sides[which].directory);
-        tree_free(&book->sides[which].pages);
+        side *s = &book->sides[which];
+        ida_room_free(s->directory, directory_entries((int64_t)book->max_price), sizeof *s->directory);
+        tree_free(&s->pages);
     }
-    free(book->page);
-    free(book->bits);
-    free(book->used);
-    free(book->spare);
+    ida_room_free(book->page, book->capacity + 1, sizeof *book->page);
+    ida_room_free(book->bits, book->capacity + 1, sizeof *book->bits);
+    ida_room_free(book->used, book->capacity + 1, sizeof *book->used);
+    ida_room_free(book->spare, book->capacity, sizeof *book->spare);
     free(book);
 }

@@ -1,4 +1,5 @@
 #include "map.h"
+#include "room.h"
 
 #include <stdlib.h>
 
@@ -38,7 +39,7 @@ ida_map *ida_map_new(size_t capacity)
         bits++;
     map->mask = ((size_t)1 << bits) - 1;
     map->shift = 64 - bits;
-    map->entries = calloc(map->mask + 1, sizeof *map->entries);
+    map->entries = ida_room_new(map->mask + 1, sizeof *map->entries);
     if (!map->entries) {
         free(map);
         return NULL;
@@ -50,7 +51,7 @@ void ida_map_free(ida_map *map)
 {
     if (!map)
         return;
-    free(map->entries);
+    ida_room_free(map->entries, map->mask + 1, sizeof *map->entries);
     free(map);
 }
 

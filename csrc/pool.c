@@ -1,4 +1,5 @@
 #include "pool.h"
+#include "room.h"
 
 #include <stdlib.h>
 
@@ -25,8 +26,8 @@ ida_pool *ida_pool_new(size_t blocks, size_t block_size)
         return NULL;
     pool->blocks = blocks;
     pool->stride = stride;
-    pool->memory = calloc(blocks, stride);
-    pool->stack = calloc(blocks, sizeof *pool->stack);
+    pool->memory = ida_room_new(blocks, stride);
+    pool->stack = ida_room_new(blocks, sizeof *pool->stack);
     if (!pool->memory || !pool->stack) {
         ida_pool_free(pool);
         return NULL;
@@ -38,8 +39,8 @@ void ida_pool_free(ida_pool *pool)
 {
     if (!pool)
         return;
-    free(pool->memory);
-    free(pool->stack);
+    ida_room_free(pool->memory, pool->blocks, pool->stride);
+    ida_room_free(pool->stack, pool->blocks, sizeof *pool->stack);
     free(pool);
 }
 

@@ -1,5 +1,6 @@
 """A whole run from settings to run directory: determinism, replay, and what wrong input does."""
 
+import gc
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ida_core.config import load
+from ida_core.engine import Engine
 from ida_core.journal import JournalReader
 from ida_core.plugins import load_plugins
 from ida_core.replay import replay
@@ -123,6 +125,18 @@ def test_same_seed_same_journal(folder, strategy):
     assert first == second
     assert outcomes[0].exit_code == 0
     assert outcomes[0].document["orders"]["submitted"] > 5
+
+
+def test_runs_in_one_process_hold_no_more_than_the_last_engine(folder):
+    def engines() -> int:
+        return sum(isinstance(one, Engine) for one in gc.get_objects())
+
+    settings, plugins = settings_and_plugins(folder)
+    gc.collect()
+    held_by_others = engines()
+    for _ in range(4):
+        execute(settings, plugins)
+    assert engines() - held_by_others <= 1
 
 
 @pytest.mark.parametrize("strategy", ["quoter", "watcher"])
