@@ -13,6 +13,7 @@ provides. To see each rule as a test of its own::
 
 from ida_core.testing.checks import RISK_RULES, check_risk
 from ida_core.testing.commands import COMMAND_RULES, check_command
+from ida_core.testing.desk import Desk
 from ida_core.testing.feeds import FEED_RULES, check_feed
 from ida_core.testing.recordings import RECORDING_RULES, check_recording
 from ida_core.testing.reports import PANEL_RULES, REPORTER_RULES, check_reporter
@@ -22,6 +23,6 @@ from ida_core.testing.venues import VENUE_RULES, check_venue, make_venue
 
 __all__ = [
     "COMMAND_RULES", "FEED_RULES", "PANEL_RULES", "RECORDING_RULES", "REPORTER_RULES", "RISK_RULES",
-    "STRATEGY_RULES", "VENUE_RULES", "Finding", "check_command", "check_feed", "check_recording", "check_reporter",
-    "check_risk", "check_strategy", "check_venue", "make_venue",
+    "STRATEGY_RULES", "VENUE_RULES", "Desk", "Finding", "check_command", "check_feed", "check_recording",
+    "check_reporter", "check_risk", "check_strategy", "check_venue", "make_venue",
 ]

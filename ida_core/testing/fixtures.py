@@ -4,6 +4,7 @@
 |---|---|
 | ``ida_plugins`` | everything installed, by kind and name (``ida_core.plugins.Plugins``) |
 | ``ida_run`` | ``ida_run(MyStrategy, config, duration_s=5) -> Report``: a finished run on the synthetic market |
+| ``ida_desk`` | ``ida_desk(MyStrategy())``: its context, to call its methods by hand (``ida_core.testing.Desk``) |
 | ``ida_report`` | the report of a short run with fills |
 | ``ida_reports`` | reports of every sort, by what they are: without fills, of two instruments, broken off, ... |
 """
@@ -19,6 +20,7 @@ import pytest
 from ida_core.plugins import Plugins, load_plugins
 from ida_core.protocols import Strategy
 from ida_core.report import Report, load
+from ida_core.testing.desk import Desk
 from ida_core.testing.reports import made_reports
 from ida_core.testing.trial import Bench
 
@@ -42,6 +44,12 @@ def ida_reports() -> Mapping[str, Report]:
 def ida_report(ida_reports: Mapping[str, Report]) -> Report:
     """A short run with fills."""
     return ida_reports["a run with fills"]
+
+
+@pytest.fixture
+def ida_desk() -> type[Desk]:
+    """Builds a desk: ``ida_desk(strategy)`` or ``ida_desk(strategy, instrument)``."""
+    return Desk
 
 
 @pytest.fixture

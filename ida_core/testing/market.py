@@ -111,14 +111,7 @@ class _Walk:
             self._shown = {Side.BUY: bids, Side.SELL: asks}
         else:
             self._id += 1 + skip
-        levels = [*bids.items(), *asks.items()]
-        record = ffi.new("ida_depth *", {"levels": levels})
-        record.head.length = ffi.sizeof("ida_depth") + 16 * len(levels)
-        record.head.kind = kind
-        record.first_id = record.last_id = self._id
-        record.previous_id = -1
-        record.bids, record.asks = len(bids), len(asks)
-        return _bytes(record, ts_ns)
+        return _bytes(depth_record(kind, self._id, bids, asks, ts_ns))
 
     def _trade(self, ts_ns: int) -> bytes:
         price = self._mid + self._random.choice((-1, 1))
@@ -127,9 +120,22 @@ class _Walk:
         record.head.kind = lib.IDA_TRADE
         record.head.flags = lib.IDA_FLAG_BUYER_IS_MAKER if price < self._mid else 0
         record.trade_id = record.first_trade_id = record.last_trade_id = ts_ns // STEP_NS
-        return _bytes(record, ts_ns)
+        record.head.ts_local_ns = record.head.ts_venue_ns = ts_ns
+        return _bytes(record)
 
 
-def _bytes(record: Any, ts_ns: int) -> bytes:
+def depth_record(kind: int, update_id: int, bids: Mapping[int, int], asks: Mapping[int, int], ts_ns: int) -> Any:
+    """An ``ida_depth *`` that owns its memory: a snapshot, or the levels (ticks → lots) that changed."""
+    levels = [*bids.items(), *asks.items()]
+    record = ffi.new("ida_depth *", {"levels": levels})
+    record.head.length = ffi.sizeof("ida_depth") + 16 * len(levels)
+    record.head.kind = kind
     record.head.ts_local_ns = record.head.ts_venue_ns = ts_ns
+    record.first_id = record.last_id = update_id
+    record.previous_id = -1
+    record.bids, record.asks = len(bids), len(asks)
+    return record
+
+
+def _bytes(record: Any) -> bytes:
     return bytes(ffi.buffer(record, record.head.length))
