@@ -1,5 +1,6 @@
 """What a reader of a report must be told before any figure, in sentences."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ def cautions(fold: Fold, ledger: Mapping[str, Any], halts: Sequence[str]) -> lis
     told = list(end.data.get("warnings", [])) if end else []
     return [
         *_broken(fold), *_cut_short(fold, halts), *(f"Stopped by risk: {text}" for text in halts),
-        *_money(fold, ledger), *_orders(fold), *_markets(fold), *told,
+        *_money(fold, ledger), *_orders(fold), *_refused(fold), *_markets(fold), *told,
     ]  # fmt: skip
 
 
@@ -61,6 +62,15 @@ def _orders(fold: Fold) -> Iterator[str]:
         names = ", ".join(_some(still_open))
         number = _count(len(still_open), "order was", "orders were")
         yield f"{number} still open at the end: {names}."
+
+
+def _refused(fold: Fold) -> Iterator[str]:
+    """With orders held back by a limit it is the result of another strategy."""
+    no_limit = ("orders", "risk")  # closed already; halted, or the book was not in step: told by themselves
+    checks = Counter(refusal.by for refusal in fold.refusals if refusal.by not in no_limit)
+    if checks:
+        names = ", ".join(_some([f"{check} {count}" for check, count in checks.most_common()]))
+        yield f"Risk refused {_count(checks.total(), 'order')} before sending: {names}."
 
 
 def _markets(fold: Fold) -> Iterator[str]:

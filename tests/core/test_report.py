@@ -337,13 +337,13 @@ def test_gaps_refusals_halts_and_failures_are_told(tmp_path):
         price=10_000,
         quantity=10,
     )
-    for reason in ("too_big", "too_big", "collar"):
+    for by, reason in (("big", "too_big"), ("big", "too_big"), ("price_collar", "collar"), ("orders", "closed")):
         run.event(
             Refusal(
                 ts_local_ns=T0 + S,
                 instrument=0,
                 request=wanted,
-                by="risk",
+                by=by,
                 reason=reason,
                 detail="10 > 5",
             )
@@ -355,13 +355,14 @@ def test_gaps_refusals_halts_and_failures_are_told(tmp_path):
     run.depth(2 * S, [(9_998, 5)], [], skip=3)
     document = load(run.end(3 * S)).document()
     assert document["risk"] == {
-        "refused": {"too_big": 2, "collar": 1},
+        "refused": {"too_big": 2, "collar": 1, "closed": 1},
         "halts": ["daily_loss: lost 12 of 10"],
         "limits": {},
     }
     told = " ".join(document["warnings"])
     assert "Stopped by risk: daily_loss: lost 12 of 10" in told
     assert "Plugin maker failed: on_book: oops" in told
+    assert "Risk refused 3 orders before sending: big 2, price_collar 1." in told
     assert "BTCUSDT: 1 gap in" in told
     assert "not in step at the end" in told
     assert document["book"]["BTCUSDT"]["gaps"] == 1
