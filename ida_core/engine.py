@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import msgspec
 import trio
 
+from ida_core.blame import own_line
 from ida_core.callbacks import CALLBACKS, Callbacks
 from ida_core.clock import NS, SimulatedClock
 from ida_core.collector import collect_due, collecting_by_hand
@@ -38,7 +39,7 @@ from ida_core.log import Log
 from ida_core.order import Order
 from ida_core.order_table import OrderTable
 from ida_core.portfolio import Portfolio
-from ida_core.protocols import FeedPlugin, RiskCheck, Strategy, Venue
+from ida_core.protocols import FeedPlugin, Plugin, RiskCheck, Strategy, Venue
 from ida_core.risk import RiskGate, RiskState
 from ida_core.timers import NEVER, Timers
 from ida_core.timings import Callback, PluginTimes, Timings
@@ -421,14 +422,14 @@ class Engine:
         strategy (the journal's disk) is no fault of its own."""
         if isinstance(error, OutputError):
             raise error
-        self._tell_failure(context.strategy.name, hook, event, error)
+        self._tell_failure(context.strategy, hook, event, error)
         self._drop(context.strategy)
 
-    def _tell_failure(self, plugin: str, hook: str, event: Any, error: BaseException) -> None:
+    def _tell_failure(self, plugin: Plugin, hook: str, event: Any, error: BaseException) -> None:
         """Name a plugin that raised, in the log and in the journal."""
-        frame = traceback.extract_tb(error.__traceback__)[-1]
+        frame = own_line(error, plugin)
         failure = Failure(
-            plugin, hook, f"{frame.filename}:{frame.lineno}", f"{type(error).__name__}: {error}",
+            plugin.name, hook, f"{frame.filename}:{frame.lineno}", f"{type(error).__name__}: {error}",
             repr(event), "".join(traceback.format_exception(error)),
         )
         self.failures.append(failure)
@@ -508,4 +509,4 @@ class Engine:
                     self._trace.line(f"feed {feed.name}.events() = {signal}")
                 yield signal
         except FAILURES as error:
-            self._tell_failure(feed.name, "events", None, error)
+            self._tell_failure(feed, "events", None, error)

@@ -229,6 +229,7 @@ class Report:
             "strategies": list(self.start.get("strategies", [])),
             "risk": list(self.start.get("risk", [])),
             "feeds": list(self.start.get("feeds", [])),
+            "signals": list(self.start.get("signals", [])),
         }
 
     def _worst_cases(self) -> list[dict[str, Any]]:

@@ -2,15 +2,16 @@
 
 import os
 import time
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
+from ida_core.blame import own_line
 from ida_core.config import Settings
 from ida_core.errors import FAILURES, IdaError
 from ida_core.plugins import Plugins
+from ida_core.protocols import Reporter
 from ida_core.report import Report
 from ida_core.trace import Trace
 
@@ -44,13 +45,13 @@ def write_reports(
         except (IdaError, OSError):
             raise
         except FAILURES as error:
-            failures.append(f"Report {name} was not made: {_told(error)}")
+            failures.append(f"Report {name} was not made: {_told(error, reporter)}")
         else:
             files += [path] if path else []
         report.note_written(name, time.perf_counter() - began)
     return Written(tuple(files), tuple(failures))
 
 
-def _told(error: BaseException) -> str:
-    frame = traceback.extract_tb(error.__traceback__)[-1]
+def _told(error: BaseException, reporter: Reporter) -> str:
+    frame = own_line(error, reporter)
     return f"{type(error).__name__}: {error} ({Path(frame.filename).name}:{frame.lineno})"

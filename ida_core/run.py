@@ -43,7 +43,7 @@ from ida_core.nearest import suggestion
 from ida_core.order_table import OrderTable
 from ida_core.plugins import Plugins
 from ida_core.portfolio import Portfolio
-from ida_core.protocols import FeedPlugin, RiskCheck, Strategy, Venue, VenueSetup
+from ida_core.protocols import FeedPlugin, Plugin, RiskCheck, Strategy, Venue, VenueSetup
 from ida_core.rates import MarketRates
 from ida_core.report import Report, load as load_report
 from ida_core.reporting import write_reports
@@ -272,9 +272,8 @@ def _start_note(settings: Settings, parts: Parts, plugins: Plugins) -> Note:
     data = {
         "schema": 1, "mode": venue.mode, "exchange": venue.name, "seed": settings.run.seed,
         "symbols": [i.name for i in instruments], "instruments": [msgspec.to_builtins(i) for i in instruments],
-        "strategies": [
-            {"name": s.name, "version": _version(plugins, "strategies", s.name),
-             "config": msgspec.to_builtins(s.config)} for s in parts.strategies],
+        "strategies": [_described(plugins, "strategies", s) for s in parts.strategies],
+        "signals": [_described(plugins, "feeds", f) for f in parts.feeds],
         "risk": [c.name for c in parts.checks],
         "limits": {c.name: msgspec.to_builtins(c.config) or {} for c in parts.checks},
         "reports": list(settings.run.reports), "balances": _balances(venue), "assumptions": dict(venue.assumptions()),
@@ -283,9 +282,10 @@ def _start_note(settings: Settings, parts: Parts, plugins: Plugins) -> Note:
     return Note(ts_local_ns=venue.start_ns(), what="start", data=data)
 
 
-def _version(plugins: Plugins, kind: str, name: str) -> str:
-    info = plugins.info_of(kind, name)
-    return info.version if info else __version__
+def _described(plugins: Plugins, kind: str, plugin: Plugin) -> dict[str, Any]:
+    info = plugins.info_of(kind, plugin.name)
+    version = info.version if info else __version__
+    return {"name": plugin.name, "version": version, "config": msgspec.to_builtins(plugin.config)}
 
 
 def _balances(venue: Venue) -> dict[str, list[str]]:

@@ -106,6 +106,7 @@ def _result(document: Mapping[str, Any]) -> Panel:
             percent(perf["fill_ratio"]),
             f"of {count(orders['accepted'])} orders; {count(orders['rejected'])} rejected",
         ),
+        *_refused(document["risk"]["refused"]),
         ("Maker share", percent(perf["maker_share"]), f"edge {ratio(perf['maker_edge_bps'])} bps"),
         ("Fees", money(pnl["fees"]), figures.fees(fills["fees"])),
         ("Slippage", ratio(perf["slippage_bps"]), "bps, takers against the mid at decision"),
@@ -122,6 +123,12 @@ def _coloured(value: str) -> Text:
         money(value, signed=True),
         style="bold green" if amount > 0 else "bold red" if amount < 0 else "bold",
     )
+
+
+def _refused(refused: Mapping[str, int]) -> list[tuple[str, str, str]]:
+    """What risk did not let pass: without it a run of no orders would look like a strategy of no ideas."""
+    reasons = ", ".join(refused)
+    return [("Refused", count(sum(refused.values())), f"before sending, by {reasons}")] if refused else []
 
 
 def _ledger(block: Mapping[str, Any]) -> tuple[Text, str]:

@@ -375,8 +375,11 @@ def _fill(report: Report, fill: FillRow) -> list[object]:
 
 def _plugins(document: Mapping[str, Any]) -> Markup:
     plugins = document["plugins"]
+    kinds = (("strategy", plugins["strategies"]), ("signals", plugins["signals"]))
     rows = [
-        ["strategy", p["name"], p.get("version", ""), _settings(p.get("config") or {})] for p in plugins["strategies"]
+        [kind, p["name"], p.get("version", ""), _settings(p.get("config") or {})]
+        for kind, found in kinds
+        for p in found
     ]
     limits = document["risk"]["limits"]
     rows += [["risk check", name, "", _settings(limits.get(name, {}))] for name in plugins["risk"]]

@@ -180,7 +180,8 @@ def _is_closed_at_times(document: Any, _: Path) -> bool:
 
 
 def _is_heard(document: Any, _: Path) -> bool:
-    return bool(document["fills"]["count"] == 4)
+    (signals,) = document["plugins"]["signals"]
+    return document["fills"]["count"] == 4 and (signals["name"], signals["version"]) == ("omens", "0.1.0")
 
 
 RUNS: dict[str, tuple[tuple[str, ...], Callable[[Any, Path], bool]]] = {
