@@ -83,7 +83,8 @@ def _markets(fold: Fold) -> Iterator[str]:
             yield f"{name}: the book was not in step at the end; do not trust its figures."
         if market.quotes_mismatched:
             yield (
-                f"{name}: {market.quotes_mismatched} of {market.quotes_compared} quotes differed from the rebuilt book."
+                f"{name}: {market.quotes_mismatched} of {market.quotes_compared} quotes differed from the rebuilt "
+                "book; a check of the recording tells which, and which are explained."
             )
 
 

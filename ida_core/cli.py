@@ -129,6 +129,8 @@ class RootGroup(IdaGroup):
 
     def main(self, args: Sequence[str] | None = None, *_: Any, **extra: Any) -> NoReturn:
         words = list(sys.argv[1:] if args is None else args)
+        if words[:1] == ["help"]:
+            words = [*words[1:], "--help"]
         extra = {"prog_name": "ida", **extra, "standalone_mode": False}
         sys.exit(failure.guard(lambda: super(RootGroup, self).main(words, **extra), words))
 
@@ -161,7 +163,7 @@ def cli(ctx: click.Context) -> None:
         click.echo(f"Ida {__version__}\n")
         for command, what in MOST_USED:
             click.echo(f"  {command:{width}}  {what}")
-        click.echo("\nAll commands: ida --help. Each has --help with examples, and --json.")
+        click.echo("\nAll commands: ida help; of one: ida help COMMAND, with examples. Each has --json.")
 
 
 def _options(*options: Callable[[_F], _F]) -> Callable[[_F], _F]:

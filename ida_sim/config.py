@@ -1,9 +1,14 @@
 """The section ``[sim]``: what the simulated exchange assumes. Each default is the cautious one."""
 
 from decimal import Decimal
+from random import Random
 from typing import Annotated
 
 import msgspec
+
+from ida_core import ConfigError
+from ida_sim.latency import latency_model
+from ida_sim.queues import queue_model
 
 
 class SimConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -62,3 +67,9 @@ class SimConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
             value = getattr(self, key)
             if not (value.is_finite() and 0 <= value <= 60_000):
                 raise ValueError(f"{key} = {value}: must be 0 to 60000 ms")
+        try:
+            queue_model(self.queue)
+            for key in ("request_latency_ms", "response_latency_ms"):
+                latency_model(getattr(self, key), Random(0), feed_ns=(0, 0), key=f"sim.{key}")
+        except ConfigError as error:
+            raise ValueError(str(error)) from None

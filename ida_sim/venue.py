@@ -353,14 +353,9 @@ class SimVenue:
 
 
 def _market_warnings(name: str, market: Market) -> list[str]:
-    found = []
-    if market.gaps:
-        found.append(f"{name}: {market.gaps} gaps in the update ids")
-    if market.crossed:
-        found.append(f"{name}: the book was given up {market.crossed} times because bid met ask")
-    if not market.synced:
-        found.append(f"{name}: the book is not in step at the end ({market.state})")
-    return found
+    """Of gaps, and of a book out of step, any report tells: the journal has them."""
+    times = "once" if market.crossed == 1 else f"{market.crossed} times"
+    return [f"{name}: the book was given up {times} because bid met ask"] if market.crossed else []
 
 
 def _back_of_queue(config: SimConfig) -> str:

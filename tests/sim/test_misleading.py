@@ -1,8 +1,12 @@
 """What could flatter a result: fills that an exchange would not have given, and figures it would not have let grow."""
 
+import re
 from decimal import Decimal
 
+import pytest
+
 from ida_core import OrderUpdate, Side
+from ida_sim.config import SimConfig
 from tests.sim.conftest import MS, START_MS
 
 
@@ -115,3 +119,11 @@ def test_a_grid_and_filters_that_the_recording_cannot_tell_are_named_as_such(pla
     assert told["grid"].startswith("inferred from the recording's numbers: BTCUSDT tick 0.1, lot 1; ")
     assert "orders pass here that it would refuse" in told["grid"]
     assert "a least notional, price bands and the like are not checked" in told["filters"]
+
+
+@pytest.mark.parametrize("wrong", [{"queue": "pwer(2)"}, {"request_latency_ms": "nrmal(3)"}])
+def test_a_model_that_cannot_be_is_refused_with_the_configuration(wrong):
+    """So that `ida config check` finds it, and not the run."""
+    ((key, value),) = wrong.items()
+    with pytest.raises(ValueError, match=f"sim.{key} = '{re.escape(value)}': must be "):
+        SimConfig(**wrong)
