@@ -375,8 +375,15 @@ ida_status ida_journal_append_text(ida_journal *j, uint16_t kind, uint32_t instr
     return publish(j, room, (uint32_t)length, 0);
 }
 
+void ida_journal_forsake(ida_journal *j)
+{
+    j->stopped = IDA_STATE;
+}
+
 ida_status ida_journal_sync(ida_journal *j)
 {
+    if (j->stopped == IDA_STATE)
+        return IDA_STATE;
     ida_gate_enter(j->gate);
     while (j->filled_count)
         ida_gate_wait(j->gate, IDA_DONE);

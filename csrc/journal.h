@@ -29,6 +29,9 @@ ida_status ida_journal_append_text(ida_journal *j, uint16_t kind, uint32_t instr
                                    int64_t ts_local_ns, const char *text, size_t bytes);
 /* Everything appended so far is on disk when it returns. */
 ida_status ida_journal_sync(ida_journal *j);
+/* In a forked child: the journal is its parent's. From here on appending and syncing answer IDA_STATE and touch nothing;
+ * not to be closed. */
+void ida_journal_forsake(ida_journal *j);
 int ida_journal_error(const ida_journal *j); /* errno of the first failure, else 0 */
 uint64_t ida_journal_records(const ida_journal *j);
 uint64_t ida_journal_bytes(const ida_journal *j); /* of the records */

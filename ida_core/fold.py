@@ -11,10 +11,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
 from ida_core.book import Market
-from ida_core.errors import DataError, OrderStateError
+from ida_core.errors import OrderStateError
 from ida_core.events import (
     AnyRequest,
     CancelAll,
@@ -35,6 +33,7 @@ from ida_core.order_table import OrderTable
 from ida_core.portfolio import MONEY, ZERO, Portfolio, convert
 from ida_core.rates import MarketRates
 from ida_core.rows import MARKOUTS_S, FillRow, OrderRow, Samples, grid_of
+from ida_core.run_notes import Start, check_end, start_of
 
 NS = 1_000_000_000
 MAX_PRICE = 1 << 30
@@ -67,6 +66,7 @@ class Bounds(NamedTuple):
     """First look at a journal: what the run said of itself, and when it began and ended."""
 
     start: Note
+    opening: Start
     end: Note | None
     timing: Timing | None
     start_ns: int
@@ -82,15 +82,15 @@ def bounds_of(folder: Path) -> Bounds:
     with JournalReader(folder) as reader:
         events = list(reader.scan((Note, Timing)))
     notes = [event for event in events if isinstance(event, Note)]
-    if not notes or notes[0].what != "start":
-        raise DataError(f"{folder}: the journal does not begin with a start note", code="IDA-E7001")
+    opening = start_of(folder, notes[0] if notes else None)
     end = next((note for note in notes if note.what == "end"), None)
     timing = next((e for e in events if isinstance(e, Timing) and e.what == "run"), None)
+    check_end(folder, end, timing)
     first, last = notes[0].ts_local_ns, end.ts_local_ns if end else 0
     if not first or not last:
         seen, last = _times_of(folder)
         first = first or seen
-    return Bounds(notes[0], end, timing, first, max(first, last))
+    return Bounds(notes[0], opening, end, timing, first, max(first, last))
 
 
 def _times_of(folder: Path) -> tuple[int, int]:
@@ -113,15 +113,11 @@ class Fold:
     """
 
     def __init__(self, folder: Path, bounds: Bounds) -> None:
-        start: Mapping[str, Any] = bounds.start.data
+        start = bounds.opening
         self.bounds = bounds
-        self.instruments: Sequence[Instrument] = [
-            msgspec.convert(one, Instrument, strict=False) for one in start["instruments"]
-        ]
-        self.markets = [Market(chain, MAX_PRICE) for chain in start["chains"]]
-        given = {asset: Decimal(price) for asset, price in start.get("rates", {}).items()}
-        currency = self.instruments[0].settle if self.instruments else ""
-        rates = MarketRates(currency, given, self.instruments, self.markets)
+        self.instruments: Sequence[Instrument] = start.instruments
+        self.markets = [Market(chain, MAX_PRICE) for chain in start.chains]
+        rates = MarketRates(self.instruments[0].settle, start.rates, self.instruments, self.markets)
         self.portfolio = Portfolio(self.instruments, rates)
         self.ledger = Ledger(self.instruments)
         self.table = OrderTable("report", closed_kept=ORDERS_KEPT, trades_kept=ORDERS_KEPT)
@@ -141,7 +137,7 @@ class Fold:
         self._folder = folder
         self._mids: list[float | None] = [None] * len(self.instruments)
         self._pending: list[tuple[int, int, int]] = []  # due, index of the fill, which markout
-        self._open_ledger(start.get("balances", {}))
+        self._open_ledger(start.balances)
         self._handlers: Mapping[type[Any], Callable[[Any], None]] = {
             PlaceOrder: self._on_place,
             ReplaceOrder: self._on_replace,
@@ -154,8 +150,8 @@ class Fold:
             MarketState: self.states.append,
         }
 
-    def _open_ledger(self, balances: Mapping[str, Sequence[str]]) -> None:
-        self._opening = {asset: Decimal(free) + Decimal(locked) for asset, (free, locked) in balances.items()}
+    def _open_ledger(self, balances: Mapping[str, tuple[Decimal, Decimal]]) -> None:
+        self._opening = {asset: free + locked for asset, (free, locked) in balances.items()}
         for asset, amount in self._opening.items():
             self.ledger.post_opening(asset, amount)
 
@@ -171,7 +167,7 @@ class Fold:
 
     def read(self) -> None:
         """Read the journal as far as it is whole; ``damage`` says where that ends too early."""
-        with JournalReader(self._folder) as reader:
+        with JournalReader(self._folder, instruments=len(self.instruments)) as reader:
             step, end = self.samples.step_ns, self.bounds.end_ns
             due = -(-self.bounds.start_ns // step) * step
             while due <= end:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -63,6 +64,9 @@ KINDS: dict[type[Event], int] = {
     Timing: lib.IDA_TIMING, FundingPayment: lib.IDA_FUNDING,
 }  # fmt: skip
 
+#: Events that concern one instrument, always.
+_OF_INSTRUMENT = (PlaceOrder, CancelOrder, ReplaceOrder, OrderUpdate, FundingPayment, MarketState)
+
 #: The words by which ``JournalReader.scan`` is asked for kinds.
 KIND_NAMES: dict[str, int] = {
     **MARKET_KINDS, "request": lib.IDA_REQUEST, "report": lib.IDA_REPORT,
@@ -88,15 +92,18 @@ def decode(record: Any) -> Event:
     """Return the event that an ``ida_record *`` of a JSON kind holds.
 
     Raises:
-        DataError: the text is none of this kind's, or the kind has no text.
+        DataError: the text is none of this kind's, or says other times than its record, or the kind has no text.
     """
     size = ffi.new("size_t *")
     try:
         text = lib.ida_record_text(record, size)
         event: Event = _DECODE[record.kind](ffi.buffer(text, size[0]))
-    except (KeyError, msgspec.MsgspecError) as error:
+    except (KeyError, ValueError) as error:  # among the latter all of msgspec's, and text that is not UTF-8
         what = f"journal: a record of kind {record.kind} is not understood"
         raise DataError(f"{what}: {error}", code="IDA-E7020") from error
+    if event.ts_local_ns != record.ts_local_ns or event.ts_venue_ns != record.ts_venue_ns:
+        text = f"journal: an event of {event.ts_local_ns} ns stands in a record of {record.ts_local_ns} ns"
+        raise DataError(text, code="IDA-E7020")
     return event
 
 
@@ -130,6 +137,7 @@ class JournalWriter:
         )  # fmt: skip
         if not self._pointer:
             raise self._problem(error[0])
+        _WRITERS.add(self)
 
     def _make_folder(self, sync: Sync) -> None:
         try:
@@ -176,6 +184,9 @@ class JournalWriter:
         if status == lib.IDA_RANGE:
             size = self._segment_bytes
             raise OutputError(f"{self.folder}: an event is larger than a segment of {size} bytes", code="IDA-E7210")
+        if status == lib.IDA_STATE:
+            text = f"{self.folder}: a forked process cannot write the journal of the one that it was forked from"
+            raise OutputError(text, code="IDA-E7210")
         if status != lib.IDA_OK:
             raise self._problem(lib.ida_journal_error(self._pointer))
 
@@ -207,6 +218,20 @@ class JournalWriter:
         self.close()
 
 
+_WRITERS: weakref.WeakSet[JournalWriter] = weakref.WeakSet()
+
+
+def _forsake_all() -> None:
+    """In a forked child: the pages are shared with the parent, so whatever is appended here would be in its journal."""
+    for writer in _WRITERS:
+        if writer.pointer is not None:
+            lib.ida_journal_forsake(writer.pointer)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forsake_all)
+
+
 def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -225,12 +250,15 @@ class Torn(NamedTuple):
 class JournalReader:
     """Reads a journal, also while another process writes it. One thread.
 
+    Args:
+        instruments: how many the run has, once that is known; a record of any other is an error then.
     Raises:
         DataError: the folder is missing, cannot be read or holds no journal.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, instruments: int | None = None) -> None:
         self.folder = Path(folder)
+        self.instruments = instruments
         self.torn: Torn | None = None
         error = ffi.new("int *")
         pointer = lib.ida_reader_new(os.fsencode(self.folder), error)
@@ -255,7 +283,7 @@ class JournalReader:
             until_ns: stop before the first record with a later ``ts_local_ns``.
         Raises:
             ValueError: there is no such kind.
-            DataError: a file cannot be mapped, or an event is not understood.
+            DataError: a file cannot be mapped, an event is not understood, or is of no instrument of the run.
         """
         mask = sum({1 << _kind(kind) for kind in (KIND_NAMES if kinds is None else kinds)})
         return self._walk(mask, markets, NEVER if until_ns is None else until_ns)
@@ -269,7 +297,10 @@ class JournalReader:
         count, status = len(markets or ()), ffi.new("int *")
         scan, text = lib.ida_reader_scan, lib.IDA_REQUEST
         while record := scan(self._pointer, mask, pointers, count, until, status):
-            yield decode(record) if record.kind >= text else record
+            found = decode(record) if record.kind >= text else record
+            if self.instruments is not None:
+                _check_instrument(found, self.instruments)
+            yield found
         self._stop(status[0])
 
     def stretches(self, kinds: Iterable[str | int | type[Event]]) -> Iterator[Any]:
@@ -316,6 +347,18 @@ class JournalReader:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _check_instrument(found: Any, instruments: int) -> None:
+    """``found``: an event, or an ``ida_record *``."""
+    index = found.instrument
+    least = 0 if isinstance(found, _OF_INSTRUMENT) else -1
+    if isinstance(found, Refusal):
+        _check_instrument(found.request, instruments)
+    if not least <= index < instruments:
+        name = type(found).__name__ if isinstance(found, Event) else "market record"
+        raise DataError(
+            f"journal: a {name} of instrument {index}; the run has {instruments}, from 0 on", code="IDA-E7020")
 
 
 def _kind(kind: str | int | type[Event]) -> int:

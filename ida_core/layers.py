@@ -92,11 +92,13 @@ class Layers:
         self.texts.pop(key, None)
 
     def place(self, key: Key) -> Place | None:
-        """Where ``key``, or else the nearest table around it, was written; or else the one value in it."""
+        """Where ``key``, or else the nearest table around it, was written; or else its first line, or the one value
+        in it."""
         parts = (key[:length] for length in range(len(key), 0, -1))
         around = next((self.places[part] for part in parts if part in self.places), None)
         within = [place for inner, place in self.places.items() if inner[: len(key)] == key]
-        return around or (within[0] if len(within) == 1 else None)
+        first_line = next((place for place in within if place.line), None)
+        return around or first_line or (within[0] if len(within) == 1 else None)
 
     def where(self, key: Key) -> str:
         """Where the effective value of ``key`` comes from: ``default`` if nobody set it."""
@@ -163,9 +165,12 @@ class Reader:
             self.report(key, f"{_name(key)} = {raw}: must be finite")
             return None
         try:
-            return _convert(raw, kind)
+            value = _convert(raw, kind)
         except msgspec.ValidationError as error:
-            return self._second_try(key, raw, kind, error)
+            value = self._second_try(key, raw, kind, error)
+        if isinstance(value, Decimal) and not toml.can_write(value):
+            self.report(key, f"{_name(key)} = {_shown(raw)}: must be a finite number of at most 400 digits")
+        return value
 
     def _second_try(self, key: Key, raw: Any, kind: Any, error: Exception) -> Any:
         """An option's text that happens to be TOML (``5``) may have been meant as text."""

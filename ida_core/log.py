@@ -2,6 +2,7 @@
 
 import os
 import time
+import weakref
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -59,11 +60,13 @@ class Log:
         self._path, self._run_id, self._process = path, run_id, os.getpid()
         self._second, self._date = -1, ""
         self._untold = self._failed_notices = 0
+        self._forked = False
         error = ffi.new("int *")
         self._pointer = lib.ida_log_open(os.fsencode(path), places, error)
         if not self._pointer:
             raise self._problem(error[0])
         self._set_level(level)
+        _LOGS.add(self)
 
     @classmethod
     def silent(cls) -> "Log":
@@ -93,6 +96,7 @@ class Log:
         return write
 
     def _put(self, level: str, what: str, ts_ns: int | None, fields: dict[str, Any]) -> bool:
+        self._refuse_forked()
         ts = self._time(time.time_ns() if ts_ns is None else ts_ns)
         line = _line(dict(ts=ts, level=level, run=self._run_id, what=what, **fields), fields)
         if lib.ida_log_write(self._pointer, line, len(line)) == lib.IDA_OK:
@@ -126,7 +130,10 @@ class Log:
         Raises:
             OutputError: some could not be written, now or before.
         """
-        if self._pointer and lib.ida_log_flush(self._pointer) != lib.IDA_OK:
+        if self._pointer is None:
+            return
+        self._refuse_forked()
+        if lib.ida_log_flush(self._pointer) != lib.IDA_OK:
             raise self._problem(lib.ida_log_error(self._pointer))
 
     def close(self) -> None:
@@ -145,6 +152,12 @@ class Log:
         if error:
             raise self._problem(error)
 
+    def _refuse_forked(self) -> None:
+        """In a forked child there is no thread that would write what is put here."""
+        if self._forked:
+            text = f"{self._path}: a forked process cannot write the log of the one that it was forked from"
+            raise OutputError(text, code="IDA-E7210")
+
     def _problem(self, errno: int) -> OutputError:
         rule = "the log needs a file it can append to"
         return OutputError(f"{self._path}: {os.strerror(errno)}; {rule}", code="IDA-E7210")
@@ -154,6 +167,18 @@ class Log:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+_LOGS: weakref.WeakSet[Log] = weakref.WeakSet()
+
+
+def _forsake_all() -> None:
+    for log in _LOGS:
+        log._forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forsake_all)
 
 
 def _line(record: dict[str, Any], fields: dict[str, Any]) -> bytes:

@@ -196,6 +196,11 @@ def _steps(value: Decimal, step: Decimal, symbol: str, what: str, rule: str) -> 
     return whole
 
 
+def is_sane(number: Decimal) -> bool:
+    """Finite, and of an order of magnitude that can be reckoned with and written out: 0, or from 1e-30 to 1e30."""
+    return number.is_finite() and (not number or -30 <= number.adjusted() <= 30)
+
+
 def plain(value: Decimal) -> str:
     """Text without exponent or trailing zeros, as the contracts' JSON has it.
 

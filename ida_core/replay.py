@@ -35,6 +35,7 @@ from ida_core.plugins import Plugins
 from ida_core.protocols import Subscription
 from ida_core.records import event_of, state_change, watch_bits
 from ida_core.run import build_engine, build_plugins, run_engine
+from ida_core.run_notes import reckoning, start_of
 from ida_core.timers import NEVER
 
 #: What the engine makes by itself; the rest of a journal is what it was given.
@@ -92,15 +93,13 @@ class JournalVenue:
     def __init__(self, folder: Path) -> None:
         self._reader = JournalReader(folder)
         self._records = self._reader.scan()
-        first = next(self._records, None)
-        if not isinstance(first, Note) or first.what != "start":
-            raise DataError(f"{folder}: the journal does not begin with a start note", code="IDA-E7001")
-        self.start: dict[str, Any] = first.data
-        self._instruments = [msgspec.convert(i, Instrument) for i in self.start["instruments"]]
-        self._markets = [_market(chain) for chain in self.start["chains"]]
+        first: Any = next(self._records, None)
+        self.start = start_of(folder, first)
+        self._reader.instruments = len(self.start.instruments)
+        self._markets = [_market(chain) for chain in self.start.chains]
         self._watches = ffi.new("ida_watch[]", len(self._markets))
-        self._start_ns = first.ts_local_ns
-        self._now_ns = first.ts_local_ns
+        self._start_ns: int = first.ts_local_ns
+        self._now_ns: int = self._start_ns
         self._events = 0
         self._head: Any = next(self._records, None)
         self._stop_told = False
@@ -108,7 +107,7 @@ class JournalVenue:
         self.comparison = Comparison()
 
     def instruments(self) -> Sequence[Instrument]:
-        return self._instruments
+        return self.start.instruments
 
     def market(self, instrument: int) -> Market:
         return self._markets[instrument]
@@ -203,7 +202,7 @@ class JournalVenue:
             told = event_of(record, i)
         elif waking == lib.IDA_WAKE_STATE:
             told = state_change(self._markets[i], changes, record, i)
-        self._last_input = f"a market record of {self._instruments[i].name} at {record.ts_local_ns}"
+        self._last_input = f"a market record of {self.start.instruments[i].name} at {record.ts_local_ns}"
         self._head = next(self._records, None)
         return told
 
@@ -223,13 +222,13 @@ class JournalVenue:
         """Nothing is sent: the comparison has seen it."""
 
     def balances(self) -> Mapping[str, tuple[Decimal, Decimal]]:
-        return {a: (Decimal(free), Decimal(locked)) for a, (free, locked) in self.start["balances"].items()}
+        return self.start.balances
 
     def assumptions(self) -> Mapping[str, str]:
-        return dict(self.start["assumptions"])
+        return self.start.assumptions
 
     def description(self) -> Mapping[str, Any]:
-        return {"chains": self.start["chains"], "feeds": self.start["feeds"], "rates": self.start.get("rates", {})}
+        return {"chains": self.start.chains, "feeds": self.start.feeds, "rates": self.start.rates}
 
     @property
     def damage(self) -> str | None:
@@ -265,7 +264,8 @@ def replay(run_dir: Path, plugins: Plugins, sets: Sequence[str] = ()) -> ReplayO
     try:
         strategies, checks = build_plugins(settings, plugins)
         engine = build_engine(settings, venue, strategies, checks, Log.silent(), venue.comparison)
-        difference = _compare(engine, venue)
+        with reckoning(run_dir / "journal"):
+            difference = _compare(engine, venue)
         if venue.damage:
             raise DataError(f"{venue.damage}; {venue.comparison.requests} requests before it are the same",
                             code="IDA-E7020")

@@ -23,6 +23,7 @@ from ida_core.performance import performance
 from ida_core.portfolio import ZERO
 from ida_core.protocols import ReportPanel
 from ida_core.rows import FillRow, OrderRow, Samples
+from ida_core.run_notes import reckoning
 from ida_core.statistics import drawdowns
 from ida_core.story import FILL_RULES, tell_order
 
@@ -42,9 +43,10 @@ def load(run_dir: Path) -> "Report":
     folder = run_dir / "journal"
     if not folder.is_dir():
         raise DataError(f"{run_dir}: no journal in it; not a run directory", code="IDA-E7001")
-    bounds = bounds_of(folder)
-    fold = Fold(folder, bounds)
-    fold.read()
+    with reckoning(folder):
+        bounds = bounds_of(folder)
+        fold = Fold(folder, bounds)
+        fold.read()
     return Report(run_dir, bounds, fold)
 
 
@@ -96,7 +98,7 @@ class Report:
 
         Empty where the journal knows no order of that client order id.
         """
-        return tell_order(self.run_dir / "journal", self._bounds.start, order_id)
+        return tell_order(self.run_dir / "journal", self._bounds.opening, order_id)
 
     def latencies(self) -> dict[str, list[float]]:
         """Times in µs between what we did and what we learned, on our clock; keys are titles."""

@@ -5,8 +5,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from ida_core.book import Market
 from ida_core.events import (
     AnyRequest,
@@ -14,7 +12,6 @@ from ida_core.events import (
     CancelOrder,
     Event,
     Execution,
-    Note,
     OrderStatus,
     OrderUpdate,
     PlaceOrder,
@@ -26,6 +23,7 @@ from ida_core.fold import MAX_PRICE
 from ida_core.journal import JournalReader
 from ida_core.model import Instrument, plain
 from ida_core.records import event_of
+from ida_core.run_notes import Start
 
 FILL_RULES = {
     "TOOK": "it took resting liquidity",
@@ -54,10 +52,10 @@ END_RULES = {
 Line = tuple[int, str]
 
 
-def tell_order(folder: Path, start: Note, order_id: str) -> list[Line]:
+def tell_order(folder: Path, start: Start, order_id: str) -> list[Line]:
     """Return (local time in ns, sentence), oldest first; empty for an order nobody asked for."""
     story = Story(start, order_id)
-    with JournalReader(folder) as reader:
+    with JournalReader(folder, instruments=len(start.instruments)) as reader:
         for event in reader.scan(("request", "report", "refusal", "trade"), story.markets):
             if isinstance(event, Event):
                 story.hear(event)
@@ -69,13 +67,13 @@ def tell_order(folder: Path, start: Note, order_id: str) -> list[Line]:
 class Story:
     """Hears a run's events and keeps what concerns one order."""
 
-    def __init__(self, start: Note, order_id: str) -> None:
+    def __init__(self, start: Start, order_id: str) -> None:
         self.lines: list[Line] = []
-        self.instruments = [msgspec.convert(one, Instrument, strict=False) for one in start.data["instruments"]]
-        self.markets = [Market(chain, MAX_PRICE) for chain in start.data["chains"]]
+        self.instruments = start.instruments
+        self.markets = [Market(chain, MAX_PRICE) for chain in start.chains]
         self._order_id = order_id
-        self._checks = ", ".join(start.data.get("risk", []))
-        self._mode = start.data.get("mode", "SIM")
+        self._checks = ", ".join(start.risk)
+        self._mode = start.mode
         self._asked_ns = 0
         self._quantity = 0
         self._strategy = ""

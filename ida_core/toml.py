@@ -20,13 +20,33 @@ _TOKEN = re.compile(
     r"|[^\s]|\n",
     re.S,
 )
+LARGEST_EXPONENT = 400
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _Token = tuple[str, int]
 
 
 def parse(text: str) -> dict[str, Any]:
     """Return the document with exact decimals; raises ``tomllib.TOMLDecodeError``."""
-    return tomllib.loads(text, parse_float=Decimal)
+    try:
+        return tomllib.loads(text, parse_float=_decimal)
+    except tomllib.TOMLDecodeError:
+        raise
+    except RecursionError as error:
+        raise tomllib.TOMLDecodeError("brackets nested too deeply") from error
+    except (ValueError, ArithmeticError) as error:
+        raise tomllib.TOMLDecodeError("a number too long to be read") from error
+
+
+def can_write(number: Decimal) -> bool:
+    """Whether it is finite and of a decent length: ``1e99999999`` written out would be a hundred megabytes."""
+    return number.is_finite() and abs(number.adjusted()) <= LARGEST_EXPONENT
+
+
+def _decimal(text: str) -> Decimal:
+    number = Decimal(text)
+    if number.is_finite() and not can_write(number):
+        raise ValueError(text)
+    return number
 
 
 def parse_value(text: str) -> Any:
@@ -43,17 +63,17 @@ def parse_value(text: str) -> Any:
 
 
 def parse_key(text: str) -> Path:
-    """Return a dotted key as its parts; raises ``tomllib.TOMLDecodeError``.
+    """Return a dotted key as its parts, none if it is no key; raises ``tomllib.TOMLDecodeError``.
 
     >>> parse_key('instruments."usdm:BTCUSDT".tick_size')
     ('instruments', 'usdm:BTCUSDT', 'tick_size')
     """
-    node: Any = tomllib.loads(f"{text} = 0")
+    node: Any = parse(f"{text} = 0")
     parts: list[str] = []
-    while isinstance(node, dict):
-        key, node = next(iter(node.items()))
+    while isinstance(node, dict) and len(node) == 1:
+        ((key, node),) = node.items()
         parts.append(key)
-    return tuple(parts)
+    return tuple(parts) if type(node) is int and node == 0 else ()
 
 
 def key_lines(text: str) -> dict[Path, int]:

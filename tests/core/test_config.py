@@ -225,7 +225,28 @@ def test_text_that_looks_like_a_number_is_text_where_text_is_wanted() -> None:
     assert (settings.run.out, settings.run.symbols) == ("5", ("A",))
 
 
-@pytest.mark.parametrize("text", ["grid", "=1", "grid=1", "a b=1", "run.seed.deep=1"])
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a = 1e99999999", "ida.toml:1: not TOML: a number too long to be read"),
+        ("a = 1e99999999999999999999", "ida.toml:1: not TOML: a number too long to be read"),
+        (f"a = {'9' * 5000}", "ida.toml:1: not TOML: a number too long to be read"),
+        (f"a = {'[' * 5000}", "ida.toml:1: not TOML: brackets nested too deeply"),
+        ('[sim]\nlatency_ms = "1"\nprices = { a = "1e99999999" }',
+         "ida.toml:3: sim.prices.a = '1e99999999': must be a finite number of at most 400 digits"),
+    ],
+)  # fmt: skip
+def test_what_no_machine_can_hold_is_a_problem(tmp_path: Path, plugins: Plugins, text: str, told: str) -> None:
+    assert _problems(tmp_path, text, plugins) == [told]
+
+
+def test_a_table_s_table_tells_the_line_of_an_unknown_section(tmp_path: Path, plugins: Plugins) -> None:
+    text = '[run]\n[instrument."usdm:BTCUSDT"]\ntick_size = 1\nlot_size = 1\n'
+    told = "ida.toml:2: unknown section [instrument]; did you mean 'instruments'?"
+    assert _problems(tmp_path, text, plugins) == [told]
+
+
+@pytest.mark.parametrize("text", ["grid", "=1", "grid=1", "a b=1", "run.seed.deep=1", "#=1", "a.b # =1", "{}=1"])
 def test_a_malformed_set_is_a_problem(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(sets=[text], environment={}, options=[Option("run.seed", 1, "--seed")])

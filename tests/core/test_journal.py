@@ -351,6 +351,22 @@ def test_following_a_writer_in_another_process(tmp_path: Path) -> None:
     assert seen == list(range(3000))
 
 
+def test_forked_child_is_refused(tmp_path: Path) -> None:
+    with JournalWriter(tmp_path, "", sync="none") as journal:
+        journal.append(Note(what="before"))
+        if (pid := os.fork()) == 0:
+            refused = 0
+            for call in (lambda: journal.append(Note(what="the child's")), journal.sync):
+                try:
+                    call()
+                except OutputError as error:
+                    refused += "a forked process cannot write" in str(error)
+            os._exit(refused)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 2
+        journal.append(Note(what="after"))
+    assert [event.what for event in read(tmp_path)[0]] == ["before", "after"]
+
+
 def test_forked_child_leaves_the_journal_alone(tmp_path: Path) -> None:
     with JournalWriter(tmp_path, "", sync="none") as journal:
         journal.append(Note(what="before"))

@@ -129,6 +129,21 @@ def test_file_that_cannot_be_opened(tmp_path: Path) -> None:
         Log(tmp_path, "run")
 
 
+def test_forked_child_is_refused(tmp_path: Path) -> None:
+    with Log(tmp_path / "log.jsonl", "run") as log:
+        if (pid := os.fork()) == 0:
+            refused = 0
+            for call in (lambda: log.info("the child's"), log.flush):
+                try:
+                    call()
+                except OutputError as error:
+                    refused += "a forked process cannot write" in str(error)
+            os._exit(refused)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 2
+        log.info("after")
+    assert [line["what"] for line in lines(tmp_path / "log.jsonl")] == ["after"]
+
+
 def test_forked_child_leaves_the_log_alone(tmp_path: Path) -> None:
     with Log(tmp_path / "log.jsonl", "run") as log:
         log.info("before")
