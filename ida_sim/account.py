@@ -191,11 +191,15 @@ class Account:
         self._wallet.add(instrument.settle, amount)
         return FundingPayment(rate=rate, mark=mark, amount=amount, asset=instrument.settle)
 
+    def note_mark(self, instrument: Instrument, price: Decimal) -> None:
+        """Take ``price`` as the mark of one of several instruments; ``mark`` of the last one judges them together."""
+        self._margin.exposure(instrument).mark = price
+
     @exact
     def mark(self, instrument: Instrument, price: Decimal) -> str | None:
         """Take ``price`` as the mark. Returns a sentence when the maintenance margin is no longer
         covered: once, until it is covered again."""
-        self._margin.exposure(instrument).mark = price
+        self.note_mark(instrument, price)
         asset = instrument.settle
         equity, needed = self._cover(asset)
         if equity > needed or not needed:

@@ -270,15 +270,20 @@ class Exchange:
         )
 
     def _check_margin(self, index: int) -> list[Event]:
-        """The last price is the mark. What is left of the cover says how far prices may move before the next look."""
+        """The last price is the mark. What is left of the cover says how far prices may move before the next look; so
+        all that share it are looked at together, or the way one has gone since its own last look would be forgotten."""
         instrument, price = self._instruments[index], self._reference(index)
         if instrument.kind is InstrumentKind.SPOT or price is None:
             return []
+        together = [i for i, other in enumerate(self._instruments)
+                    if other.settle == instrument.settle and other.kind is not InstrumentKind.SPOT]
+        for i in together:
+            if (mark := self._reference(i)) is not None:
+                self.account.note_mark(self._instruments[i], mark)
         sentence = self.account.mark(instrument, price)
         reach = self.account.reach(instrument.settle)
-        for other, matching in zip(self._instruments, self._matching, strict=True):
-            if other.settle == instrument.settle and other.kind is not InstrumentKind.SPOT:
-                _set_alarm(matching, reach)
+        for i in together:
+            _set_alarm(self._matching[i], reach)
         return [Note(ts_venue_ns=self._timeline.now_ns, what="liquidation", detail=sentence)] if sentence else []
 
     def _forget(self, order: _Open) -> None:

@@ -30,12 +30,13 @@ GRID = {"BTCUSDT": {"tick_size": Decimal("0.1"), "lot_size": Decimal("0.001")}}
 
 
 class Tape:
-    """A recording of BTCUSDT, tick 0.1 and lot 0.001: times in ms after the start, feed latency ``lag_ms``; of spot, or
-    of the USDⓈ-M perpetual."""
+    """A recording of one symbol, tick 0.1 and lot 0.001: times in ms after the start, feed latency ``lag_ms``; of spot,
+    or of the USDⓈ-M perpetual."""
 
-    def __init__(self, lag_ms: int = 2, *, perpetual: bool = False) -> None:
+    def __init__(self, lag_ms: int = 2, *, perpetual: bool = False, symbol: str = "BTCUSDT") -> None:
         self.lag_ms = lag_ms
         self.perpetual = perpetual
+        self.symbol = symbol
         self.lines: list[str] = []
         self._id = 100
         self._trade = 0
@@ -54,8 +55,8 @@ class Tape:
         self._id += 1
         at = START_MS + int(at_ms)
         more = {"T": at, "pu": self._id - 1} if self.perpetual else {}
-        self._write(at_ms, {"stream": "btcusdt@depth@100ms", "data": {
-            "e": "depthUpdate", "E": at, "s": "BTCUSDT", "U": self._id, "u": self._id, **more, "b": bids, "a": asks}})
+        self._write(at_ms, {"stream": f"{self.symbol.lower()}@depth@100ms", "data": {
+            "e": "depthUpdate", "E": at, "s": self.symbol, "U": self._id, "u": self._id, **more, "b": bids, "a": asks}})
         return self
 
     def trade(self, at_ms: float, price: str, quantity: str, *, seller: bool, **extra: Any) -> Tape:
@@ -63,21 +64,21 @@ class Tape:
         self._trade += 1
         at = START_MS + int(at_ms)
         extra = {**({"X": "MARKET"} if self.perpetual else {"M": True}), **extra}
-        self._write(at_ms, {"stream": "btcusdt@trade", "data": {
-            "e": "trade", "E": at, "s": "BTCUSDT", "t": self._trade, "p": price, "q": quantity, "T": at,
+        self._write(at_ms, {"stream": f"{self.symbol.lower()}@trade", "data": {
+            "e": "trade", "E": at, "s": self.symbol, "t": self._trade, "p": price, "q": quantity, "T": at,
             "m": seller, **extra}})
         return self
 
     def aggregate(self, at_ms: float, price: str, quantity: str, *, seller: bool, trades: int = 1) -> Tape:
         """The last so many trades, as the stream of aggregate trades tells them."""
         at = START_MS + int(at_ms)
-        self._write(at_ms, {"stream": "btcusdt@aggTrade", "data": {
-            "e": "aggTrade", "E": at, "s": "BTCUSDT", "a": self._trade, "p": price, "q": quantity,
+        self._write(at_ms, {"stream": f"{self.symbol.lower()}@aggTrade", "data": {
+            "e": "aggTrade", "E": at, "s": self.symbol, "a": self._trade, "p": price, "q": quantity,
             "f": self._trade - trades + 1, "l": self._trade, "T": at, "m": seller, "M": True}})
         return self
 
-    def save(self, folder: Path) -> Path:
-        path = folder / "tape.txt"
+    def save(self, folder: Path, name: str = "tape.txt") -> Path:
+        path = folder / name
         path.write_text("\n".join(self.lines) + "\n")
         return path
 
@@ -134,11 +135,12 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Seen]
 
     def run(
         tape: Tape, acts: dict[float, Act] | Strategy | list[Strategy], *, duration_s: float | None = None,
-        instruments: dict[str, Any] = GRID, **sim: Any,
+        instruments: dict[str, Any] = GRID, beside: Sequence[Tape] = (), **sim: Any,
     ) -> Seen:
         config = SimConfig(**{"maker_fee": Decimal(0), "taker_fee": Decimal(0), "clock_offset_ms": Decimal(0), **sim})
+        feed = [tape.save(tmp_path), *(one.save(tmp_path, f"{one.symbol}.txt") for one in beside)]
         venue = SimVenue.build(VenueSetup(
-            config=config, feed=(str(tape.save(tmp_path)),), duration_s=duration_s, recordings=(BinanceRecording(),),
+            config=config, feed=tuple(map(str, feed)), duration_s=duration_s, recordings=(BinanceRecording(),),
             instruments=instruments))
         strategies = [Script(acts)] if isinstance(acts, dict) else acts if isinstance(acts, list) else [acts]
         kept: list[Any] = []

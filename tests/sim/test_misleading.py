@@ -7,11 +7,16 @@ import pytest
 
 from ida_core import OrderUpdate, Side
 from ida_sim.config import SimConfig
-from tests.sim.conftest import MS, START_MS
+from tests.sim.conftest import ASKS, BIDS, GRID, MS, START_MS, Tape
 
 
 def place(side, lots, price, **more):
     return lambda ctx: ctx.place(side, lots, price, **more)
+
+
+def of_first(act):
+    """Acts are done for each instrument: this one for the first alone."""
+    return lambda ctx: ctx.index == 0 and act(ctx)
 
 
 def ended(seen):
@@ -112,6 +117,20 @@ def test_a_short_position_is_watched_upwards(play, perpetual):
     perpetual.trade(30, "105.0", "0.001", seller=False).trade(50, "112.2", "0.001", seller=False).depth(99, [], [])
     seen = play(perpetual, {10: place(Side.SELL, 400, 1000)}, balances={"USDT": Decimal(5)})
     assert "0.12 USDT, is below the maintenance margin, 0.17952" in seen.engine.stop_wanted.reason
+
+
+def test_a_market_that_creeps_is_watched_while_another_one_calls_for_each_look(play, perpetual):
+    """0.400 of either bought at 100.1, with 20 USDT. Each fill in BTCUSDT is a look at the margin, from which on the
+    alarm of ETHUSDT is set anew. At 50.6 its position has lost 19.8, and about 0.004 x 60 must be left."""
+    ether = Tape(perpetual=True, symbol="ETHUSDT").snapshot(0, BIDS, ASKS)
+    acts = {10: place(Side.BUY, 400, 1001)}
+    for step in range(100):
+        acts[20 + 10 * step] = of_first(place(*((Side.BUY, 1, 1001) if step % 2 else (Side.SELL, 1, 1000))))
+        ether.trade(23 + 10 * step, f"{99.5 - step / 2:.1f}", "0.001", seller=True)
+    seen = play(
+        perpetual.depth(1100, [], []), acts, beside=[ether.depth(1100, [], [])], balances={"USDT": Decimal(20)},
+        instruments={symbol: GRID["BTCUSDT"] for symbol in ("BTCUSDT", "ETHUSDT")})
+    assert seen.engine.stop_wanted.reason.endswith("at ETHUSDT 50.5")
 
 
 def test_a_grid_and_filters_that_the_recording_cannot_tell_are_named_as_such(play, tape):
