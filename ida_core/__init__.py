@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         VenueUnavailable as VenueUnavailable,
     )
     from ida_core.events import (
+        END_OF_DATA as END_OF_DATA,
         AnyRequest as AnyRequest,
         BalanceUpdate as BalanceUpdate,
         Bar as Bar,
@@ -115,7 +116,7 @@ _HOMES = {
         "RequestRejected", "RiskHalt", "UsageError", "VenueError", "VenueUnavailable",
     ),
     "events": (
-        "AnyRequest", "BalanceUpdate", "Bar", "CancelAll", "CancelOrder", "Event", "Execution",
+        "END_OF_DATA", "AnyRequest", "BalanceUpdate", "Bar", "CancelAll", "CancelOrder", "Event", "Execution",
         "FundingPayment", "Mark", "MarketState", "Note", "OrderRequest", "OrderStatus", "OrderUpdate",
         "PlaceOrder", "Quote", "Refusal", "ReplaceOrder", "Request", "Signal", "Timer", "Trade", "VenueStatus",
     ),

@@ -12,6 +12,10 @@ import msgspec
 
 from ida_core.model import OrderType, SelfTradePrevention, Side, TimeInForce
 
+#: ``OrderUpdate.reason`` of an order that expired because the simulated market was over when it arrived. No exchange
+#: has accepted it.
+END_OF_DATA = "END_OF_DATA"
+
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What all events carry. ``instrument``: index in the run; -1 where it concerns none.

@@ -15,7 +15,7 @@ from types import MappingProxyType
 import msgspec
 
 from ida_core.errors import OrderStateError
-from ida_core.events import Execution, OrderStatus, OrderUpdate
+from ida_core.events import END_OF_DATA, Execution, OrderStatus, OrderUpdate
 from ida_core.model import OrderType, Side, TimeInForce
 
 CLOSED = frozenset(
@@ -163,7 +163,7 @@ class Order(msgspec.Struct, kw_only=True, eq=False, gc=False):
         elif self.is_open and (update.reason or update.code):
             self.reason, self.code = update.reason, update.code
         seen = update.status not in (OrderStatus.REJECTED, OrderStatus.PENDING_NEW)
-        if seen and update.execution not in NO_PROOF:
+        if seen and update.execution not in NO_PROOF and update.reason != END_OF_DATA:
             self.acknowledged = True
             self.stamp("accepted", update)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ida_core.book import Market
 from ida_core.events import (
+    END_OF_DATA,
     AnyRequest,
     CancelAll,
     CancelOrder,
@@ -39,15 +40,14 @@ PATIENCE_NS = 10_000_000_000
 """How long after a fill a trade is still taken for the one that shows it."""
 
 END_RULES = {
-    "WOULD_TAKE": "it was post-only and would have taken liquidity",
-    "WOULD_TRIGGER": "it would have triggered at once",
-    "NO_LIQUIDITY": "the book had nothing more to give",
-    "IOC_REST": "what an immediate-or-cancel order does not fill at once ends",
-    "FOK_SHORT": "it could not be filled whole (fill-or-kill)",
-    "SELF_TRADE": "it would have traded with another order of ours",
-    "USER": "on request",
+    "INSUFFICIENT_LIQUIDITY": "the book had nothing more to give",
+    "UNFILLED_IOC_QUANTITY_EXPIRED": "what an immediate-or-cancel order does not fill at once ends",
+    "UNFILLED_FOK_ORDER_EXPIRED": "it could not be filled whole (fill-or-kill)",
+    "SELF_TRADE_PREVENTION": "it would have traded with another order of ours",
+    "REDUCE_ONLY": "it may only reduce the position, and by now it would have opened one",
+    END_OF_DATA: "it arrived after the last event of the data, so nothing could answer it",
 }
-"""Why the simulated exchange ended or refused an order, in words."""
+"""Why the simulated exchange ended an order (``OrderUpdate.reason``), in words; a refusal comes in words already."""
 
 Line = tuple[int, str]
 

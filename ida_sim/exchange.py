@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from ida_core import (
+    END_OF_DATA,
     AnyRequest,
     BalanceUpdate,
     CancelAll,
@@ -158,7 +159,7 @@ class Exchange:
         return OrderUpdate(
             ts_venue_ns=now_ns, instrument=request.instrument, order_id=request.order_id, side=request.side,
             execution=Execution.EXPIRED, status=OrderStatus.EXPIRED, order_quantity=request.quantity,
-            reason="END_OF_DATA")
+            reason=END_OF_DATA)
 
     def _refusal(self, request: PlaceOrder) -> tuple[int, str] | None:
         """Filters, then the account, as Binance orders them."""
@@ -305,10 +306,10 @@ class Exchange:
 
     def warnings(self) -> list[str]:
         """Sentences for the result: where it rests on what an exchange would not have done."""
-        late = [
-            f"{instrument.name}: {count} orders arrived after the last market event and expired unmatched (END_OF_DATA)"
+        return [
+            f"{instrument.name}: {count} order{'s' * (count > 1)} arrived after the last market event and expired "
+            f"unmatched ({END_OF_DATA})"
             for instrument, count in zip(self._instruments, self._late, strict=True) if count]
-        return late
 
     def open_orders(self) -> list[PlaceOrder]:
         return [o.request for o in self._by_id.values()]

@@ -233,7 +233,6 @@ class MadeRun:
             side,
             instrument,
             order_quantity=lots,
-            reason="USER",
             **more,
         )
 

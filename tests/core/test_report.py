@@ -493,5 +493,5 @@ def test_the_story_of_an_order(report):
     ]
     told = [text for _, text in report.order_story("c")]
     assert told[2].startswith("cancel sent")
-    assert told[3].startswith("canceled: on request; 0 of 0.00005 were filled")
+    assert told[3].startswith("canceled; 0 of 0.00005 were filled")
     assert report.order_story("zzz") == []

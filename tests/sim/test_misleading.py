@@ -5,7 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from ida_core import OrderUpdate, Side
+from ida_core import OrderType, OrderUpdate, SelfTradePrevention, Side, TimeInForce
+from ida_core.story import END_RULES
 from ida_sim.config import SimConfig
 from tests.sim.conftest import ASKS, BIDS, GRID, MS, START_MS, Tape
 
@@ -55,8 +56,9 @@ def test_an_order_that_arrives_after_the_data_meets_no_frozen_book(play, tape):
     seen = play(tape.depth(99, [], []), {90: place(Side.BUY, 100, 1001), 96: place(Side.BUY, 200, 1001)})
     assert ended(seen) == [("BUY", 100, 1001, "FILLED", "TOOK"), ("BUY", 0, 0, "EXPIRED", "END_OF_DATA")]
     assert seen.venue.warnings()[0] == (
-        "BTCUSDT: 1 orders arrived after the last market event and expired unmatched (END_OF_DATA)")
+        "BTCUSDT: 1 order arrived after the last market event and expired unmatched (END_OF_DATA)")
     assert seen.venue.balances()["USDT"] == (Decimal(1_000_000) - Decimal("10.01"), 0), "it holds nothing back"
+    assert seen.engine.orders.counters["accepted"] == 1, "nobody has accepted the late one"
 
 
 def test_a_market_that_ends_earlier_than_another_takes_no_more_orders(play, tape):
@@ -74,6 +76,22 @@ def test_a_duration_is_an_end_of_data_too(play, tape):
     seen = play(tape.depth(49, [], []).depth(99, [], []), {
         30: place(Side.BUY, 100, 1001), 48: place(Side.BUY, 200, 1001)}, duration_s=0.05)
     assert [reason for *_, reason in ended(seen)] == ["TOOK", "END_OF_DATA"]
+
+
+def test_each_reason_for_which_an_order_ends_is_told_in_words(play, perpetual):
+    """Of a book of 6.000 lots on the ask side, and of bids that go away; ``ida why`` has the words."""
+    gone = [("100.0", "0"), ("99.9", "0")]
+    seen = play(perpetual.depth(50, gone, []).depth(99, [], []), {
+        10: place(Side.BUY, 100, 1001),
+        16: place(Side.SELL, 100, 1007, reduce_only=True),
+        22: place(Side.SELL, 100, 1000),
+        30: place(Side.BUY, 5000, 1001, tif=TimeInForce.IOC),
+        32: place(Side.BUY, 9000, 1001, tif=TimeInForce.FOK),
+        34: place(Side.BUY, 9000, None, type=OrderType.MARKET),
+        60: place(Side.BUY, 100, 995),
+        70: place(Side.SELL, 100, 995, stp=SelfTradePrevention.EXPIRE_TAKER),
+        96: place(Side.BUY, 100, 1001)})
+    assert {reason for *_, status, reason in ended(seen) if status.startswith("EXPIRED")} == END_RULES.keys()
 
 
 def test_a_trade_told_singly_and_in_an_aggregate_fills_once(play, tape):
@@ -129,7 +147,7 @@ def test_a_market_that_creeps_is_watched_while_another_one_calls_for_each_look(p
         ether.trade(23 + 10 * step, f"{99.5 - step / 2:.1f}", "0.001", seller=True)
     seen = play(
         perpetual.depth(1100, [], []), acts, beside=[ether.depth(1100, [], [])], balances={"USDT": Decimal(20)},
-        instruments={symbol: GRID["BTCUSDT"] for symbol in ("BTCUSDT", "ETHUSDT")})
+        instruments=dict.fromkeys(("BTCUSDT", "ETHUSDT"), GRID["BTCUSDT"]))
     assert seen.engine.stop_wanted.reason.endswith("at ETHUSDT 50.5")
 
 
