@@ -103,6 +103,8 @@ int ida_survey_ids(const void *records, size_t bytes, uint32_t instrument, int k
         const ida_trade *trade = (const ida_trade *)r;
         int64_t first = kind == IDA_DEPTH ? depth->first_id : trade->first_trade_id;
         int64_t last = kind == IDA_DEPTH ? depth->last_id : trade->last_trade_id;
+        if (first <= 0) /* it has none */
+            continue;
         low = first < low ? first : low;
         high = last > high ? last : high;
     }

@@ -26,7 +26,7 @@ typedef struct ida_survey_prices {
 size_t ida_survey_records(const void *records, size_t bytes, ida_survey *survey, ida_survey_prices *prices,
                           uint32_t instruments, int64_t *delays, size_t capacity);
 /* Lowest and highest id of one instrument's records of a kind: update ids of IDA_DEPTH, the exchange's single trades
- * of IDA_TRADE. 0, and nothing written, where there is none or the kind has no ids. */
+ * of IDA_TRADE. Below 1 is none. 0, and nothing written, where there is none or the kind has no ids. */
 int ida_survey_ids(const void *records, size_t bytes, uint32_t instrument, int kind, int64_t *lowest, int64_t *highest);
 
 #endif

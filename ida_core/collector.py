@@ -25,8 +25,8 @@ def collecting_by_hand() -> Iterator[None]:
 
 
 def collect_due() -> None:
-    """Look at what Python itself would have looked at by now."""
+    """Look at what Python itself would have looked at by now: never, where somebody has set a threshold of 0."""
     young, middle, old = gc.get_count()
     most = gc.get_threshold()
-    if young > most[0]:
+    if 0 < most[0] < young:
         gc.collect(2 if old > most[2] else 1 if middle > most[1] else 0)

@@ -36,6 +36,20 @@ def test_few_new_objects_are_not_worth_a_look() -> None:
     assert gone() is None
 
 
+def test_who_has_turned_the_collector_off_by_its_threshold_is_obeyed() -> None:
+    before = gc.get_threshold()
+    gc.set_threshold(0)
+    try:
+        with collecting_by_hand():
+            gone = weakref.ref(Ring())
+            held = [[at] for at in range(10_000)]
+            collect_due()
+            assert gone() is not None
+            held.clear()
+    finally:
+        gc.set_threshold(*before)
+
+
 def test_rings_that_grew_old_go_too() -> None:
     with collecting_by_hand():
         old = Ring()

@@ -67,6 +67,32 @@ def test_a_feed_without_records_is_a_feed(tmp_path: Path) -> None:
         assert feed.meta.latency_ns == ()
 
 
+def with_ids(*spans: tuple[int, int]) -> bytes:
+    made = ffi.new("ida_trade[]", len(spans))
+    ffi.memmove(made, trades(*((at, at) for at in range(1, 1 + len(spans)))), ffi.sizeof(made))
+    for trade, (first, last) in zip(made, spans, strict=True):
+        trade.first_trade_id, trade.last_trade_id = first, last
+    return bytes(ffi.buffer(made))
+
+
+@pytest.mark.parametrize(
+    ("spans", "told"),
+    [
+        (((7, 9), (3, 3), (5, 12)), (3, 12)),
+        (((0, 0), (4, 4), (0, 0)), (4, 4)),
+        (((0, 0), (0, 0)), None),
+    ],
+)
+def test_the_ids_of_a_feed_reach_from_the_lowest_to_the_highest_and_0_is_none(tmp_path, spans, told) -> None:
+    with FeedWriter(tmp_path / "a.feed") as writer:
+        writer.write(with_ids(*spans), len(spans))
+        writer.finish(meta(writer.survey(1)))
+    with Feed(tmp_path / "a.feed") as feed:
+        assert feed.ids(0, "trade") == told
+        assert feed.ids(1, "trade") is None
+        assert feed.ids(0, "depth") is None
+
+
 def test_nothing_half_written_stays(tmp_path: Path) -> None:
     def interrupted() -> None:
         with FeedWriter(tmp_path / "a.feed") as writer:

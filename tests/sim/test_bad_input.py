@@ -107,6 +107,14 @@ def test_two_recordings_of_one_time_are_refused_with_the_ids_in_both(bench):
     assert bench.run_dirs == []
 
 
+def test_two_recordings_of_one_time_that_hold_no_trades_are_refused_for_their_books(bench):
+    quiet = [line for line in bench.tape.lines if "@trade" not in line]
+    path, shorter = bench.folder / "quiet.txt", bench.folder / "shorter.txt"
+    path.write_text("\n".join(quiet) + "\n")
+    shorter.write_text("\n".join(quiet[:-2]) + "\n")
+    refused(bench.run("--feed", shorter, feed=path), 7, "quiet.txt and shorter.txt overlap: book updates 101 to ")
+
+
 def test_files_of_one_symbol_that_follow_each_other_are_one_session(bench):
     whole, half = bench.tape.lines, len(bench.tape.lines) // 2
     first, second = (bench.folder / name for name in ("first.txt", "second.txt"))
