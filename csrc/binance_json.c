@@ -137,8 +137,8 @@ int ida_message_take_symbol(ida_message *m, const char *name, size_t length)
     if (m->symbol && m->symbol->length == length && !memcmp(m->symbol->pub.name, name, length))
         return 1;
     ida_symbol *found = find(m->decoder, name, length);
-    if (!found && m->decoder->learning && length && length < sizeof found->pub.name)
-        make_symbol(m, name, length);
+    if (!found && m->decoder->learning && length && length < sizeof found->pub.name && !memchr(name, 0, length))
+        make_symbol(m, name, length); /* the name of a symbol ends at its first NUL */
     else if (!found)
         return m->symbol = NULL, 0;
     return take(m, found);
