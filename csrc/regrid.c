@@ -5,7 +5,7 @@ typedef __int128 wide;
 /* One record's share of a grid, its own decimals included. */
 typedef struct scale {
     wide multiply[2];
-    int64_t divide[2];
+    wide divide[2];
     int rounds;
 } scale;
 
@@ -13,9 +13,13 @@ static scale scale_of(const ida_regrid *grid, const ida_record *record)
 {
     scale s = {{grid->multiply[0], grid->multiply[1]}, {grid->divide[0], grid->divide[1]}, 0};
     s.rounds = record->kind == IDA_TRADE && record->flags & IDA_FLAG_OFF_BOOK;
-    for (int i = 0; i < 2; i++)
-        for (int32_t own = (int32_t)(record->crc >> 8 * i & 0xff); own < grid->decimals[i]; own++)
+    for (int i = 0; i < 2; i++) {
+        int32_t own = (int32_t)(record->crc >> 8 * i & 0xff);
+        for (; own < grid->decimals[i]; own++)
             s.multiply[i] *= 10;
+        for (; grid->decimals[i] >= 0 && own > grid->decimals[i]; own--) /* an off-book number, which taught nothing */
+            s.divide[i] *= 10;
+    }
     return s;
 }
 
