@@ -135,6 +135,19 @@ BookMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=60
 TestBookMachine = BookMachine.TestCase
 
 
+@pytest.mark.parametrize("gone", [(1002, 1003), (1002, 1001, 1003), (1002, 1002), (1003, 1002, 1003)])
+def test_what_is_gone_beyond_the_best_does_not_bring_a_gone_best_back(gone):
+    """1003 never had a level; its page is there."""
+    book = Book(MAX_PRICE)
+    levels = [(price, 1) for price in (1000, 1001, 1002)]
+    mirrored = [(2023 - price, 1) for price, _ in levels]
+    lib.ida_book_apply(book.pointer, snapshot(1, levels, mirrored))
+    record = depth(2, [(price, 0) for price in gone], [(2023 - price, 0) for price in gone])
+    assert lib.ida_book_apply(book.pointer, record) == lib.IDA_OK
+    best = 1000 if 1001 in gone else 1001
+    assert (book.bid, book.bid_quantity, book.ask, book.ask_quantity) == (best, 1, 2023 - best, 1)
+
+
 def test_every_level_survives_a_walk_through_all_prices():
     book, prices = Book(MAX_PRICE), range(3, MAX_PRICE, 977)
     for price in prices:

@@ -26,6 +26,13 @@ def test_nothing_is_collected_until_it_is_due_and_then_it_is() -> None:
     assert gc.isenabled()
 
 
+def test_what_a_former_run_left_goes_before_the_next_begins_and_what_stays_is_looked_at_no_more() -> None:
+    gone = weakref.ref(Ring())
+    with collecting_by_hand():
+        assert gone() is None
+        assert gc.get_freeze_count() > 0
+
+
 def test_few_new_objects_are_not_worth_a_look() -> None:
     with collecting_by_hand():
         gc.collect()

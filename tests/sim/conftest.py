@@ -77,6 +77,18 @@ class Tape:
             "f": self._trade - trades + 1, "l": self._trade, "T": at, "m": seller, "M": True}})
         return self
 
+    def mark(self, at_ms: float, price: str, *, rate: str = "0.0001", funding_ms: float = 3_600_000) -> Tape:
+        at = START_MS + int(at_ms)
+        self._write(at_ms, {"stream": f"{self.symbol.lower()}@markPrice@1s", "data": {
+            "e": "markPriceUpdate", "E": at, "s": self.symbol, "p": price, "P": price, "i": price, "r": rate,
+            "T": START_MS + int(funding_ms)}})
+        return self
+
+    def last_id(self, trade: int) -> Tape:
+        """An id that the next aggregate ends with, and the next single trade comes after."""
+        self._trade = trade
+        return self
+
     def save(self, folder: Path, name: str = "tape.txt") -> Path:
         path = folder / name
         path.write_text("\n".join(self.lines) + "\n")

@@ -61,6 +61,12 @@ def test_an_order_that_arrives_after_the_data_meets_no_frozen_book(play, tape):
     assert seen.engine.orders.counters["accepted"] == 1, "nobody has accepted the late one"
 
 
+def test_prices_that_are_only_published_are_no_market_that_goes_on(play, perpetual):
+    """The marks of the following 100 ms move no book: an order is late all the same."""
+    seen = play(perpetual.depth(50, [], []).mark(150, "100.0"), {80: place(Side.BUY, 100, 1001)})
+    assert [reason for *_, reason in ended(seen)] == ["END_OF_DATA"]
+
+
 def test_a_market_that_ends_earlier_than_another_takes_no_more_orders(play, tape):
     """What happened at the last instant still counts; a replacement gives up the old order, as anywhere."""
     ids = []
@@ -105,6 +111,15 @@ def test_a_trade_told_singly_and_in_an_aggregate_fills_once(play, tape):
         "BTCUSDT: 1 aggregate trades filled nothing, for their single trades are recorded too"]
 
 
+def test_aggregates_before_and_after_the_single_trades_fill(play, tape):
+    """Ours stand behind 1,000 lots; the aggregate of trade 5 has 600, trade 6 has 600, the aggregate of trade 9 100."""
+    tape.last_id(5).aggregate(20, "100.0", "0.600", seller=True)
+    tape.trade(30, "100.0", "0.600", seller=True).aggregate(30, "100.0", "0.600", seller=True)
+    tape.last_id(9).aggregate(40, "100.0", "0.100", seller=True).depth(99, [], [])
+    seen = play(tape, {10: place(Side.BUY, 500, 1000)})
+    assert seen.fills == [(30, 1000, 200, "QUEUE_REACHED"), (40, 1000, 100, "QUEUE_REACHED")]
+
+
 def test_aggregates_alone_fill(play, tape):
     tape.aggregate(30, "100.0", "1.200", seller=True).depth(99, [], [])
     seen = play(tape, {10: place(Side.BUY, 500, 1000)})
@@ -121,6 +136,13 @@ def test_a_position_that_an_exchange_would_liquidate_ends_the_run_though_nothing
     assert seen.engine.stop_wanted.reason == (
         "liquidation: the margin balance, 0.12 USDT, is below the maintenance margin, 0.14064, at BTCUSDT 87.9")
     assert (seen.kept[-1].what, seen.kept[-1].ts_local_ns - START_MS * MS) == ("stop", 55 * MS)
+
+
+def test_funding_that_uses_up_the_margin_ends_the_run_too(play, perpetual):
+    """0.400 bought at 100.1 with 5 USDT: funding takes 0.13 of 40.00, which is 5.20, and no price has moved."""
+    perpetual.mark(20, "100.0", rate="0.13", funding_ms=50).mark(60, "100.0", funding_ms=9e6).depth(99, [], [])
+    seen = play(perpetual, {10: place(Side.BUY, 400, 1001)}, balances={"USDT": Decimal(5)})
+    assert seen.engine.stop_wanted.reason.startswith("liquidation: the margin balance, -0.2")
 
 
 def test_a_position_that_is_covered_runs_on(play, perpetual):
