@@ -146,7 +146,8 @@ def bench_engine(plugins: Plugins, recording: Path) -> None:
         tell(f"level rows, nobody listens, {words}", "M/s", [rows / t / 1e6 for t in found])
         tell(f"messages, nobody listens, {words}", "M/s", [messages / t / 1e6 for t in found])
     costs = [100 * (1 - bare / journaled) for bare, journaled in zip(*times, strict=True)]
-    tell("what the journal takes of the throughput, nobody listens", "%", costs, key="journal_cost")
+    tell("what the journal takes of the throughput, nobody listens", "%", costs, key="journal_cost",
+         note="of the engine's thread; the journal's own allocates and syncs beside it")
     for journaled, words in ((False, "no journal"), (True, "journal on")):
         for kind, what in ((Everything, "every message"), (BookOnly, "every book change")):
             bench_python(plugins, recording, kind, journaled, f"Python called on {what}, {words}")

@@ -3,7 +3,8 @@
     python tests/bench/bench_peers_shell.py
 
 Ida and hftbacktest run the grid of the comparison of fills (10 quotes a side, each 100 ms, 5 ms each way, power queue).
-Ida also checks each order against its risk checks, keeps a journal and writes its report, which hftbacktest does not.
+Ida also checks each order against its risk checks, keeps a journal and writes its report as JSON, which hftbacktest
+does not; Ida's re-runs under worse assumptions, and the page that shows them, are left out.
 hftbacktest compiles its strategy at each start (its compiled classes cannot be kept on disk); "raw" is with its own
 converter before, a process of its own. Ida's "raw" is with an empty cache. NautilusTrader's process makes its objects
 from the raw recording and then calls a strategy on every depth message and trade; nobody trades there. Times are by the
