@@ -3,6 +3,7 @@
 In a simulation ``trio.sleep`` in a plugin, a retry or a timeout runs on simulated time, unchanged.
 """
 
+import math
 import time
 
 import trio
@@ -16,6 +17,7 @@ class SimulatedClock(trio.abc.Clock):
     def __init__(self, now_ns: int = 0) -> None:
         self._start_ns = now_ns
         self.now_ns = now_ns
+        self._is_let_go = False
 
     def start_clock(self) -> None:
         """Nothing to start: the engine moves it."""
@@ -27,8 +29,16 @@ class SimulatedClock(trio.abc.Clock):
     def current_time(self) -> float:
         return (self.now_ns - self._start_ns) / NS
 
+    def let_go(self) -> None:
+        """The engine has ended: a feed that gives its connection a second to close would wait for ever, so from now on
+        each deadline is due at once."""
+        self._is_let_go = True
+
     def deadline_to_sleep_time(self, deadline: float) -> float:
         """Seconds of real time until ``deadline``: 0 if it is due, else for ever; the engine wakes Trio."""
+        if self._is_let_go and math.isfinite(deadline):
+            self.set(self._start_ns + math.ceil(deadline * NS))
+            return 0.0
         return 0.0 if deadline <= self.current_time() else 3600.0
 
     def deadline_ns(self, seconds_ahead: float) -> int:

@@ -19,6 +19,7 @@ from msgspec import Meta
 from ida_core import toml
 from ida_core.errors import ConfigError, PluginError
 from ida_core.layers import Key, Layers, Place, Problem, Reader
+from ida_core.making import make
 from ida_core.model import Filters
 from ida_core.nearest import suggestion
 from ida_core.schema import record_schema
@@ -134,8 +135,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises:
             ConfigError: as ``section``.
+            PluginError: its constructor raised.
         """
-        return plugin(self.section(plugin.name, plugin.Config))
+        return make(plugin, self.section(plugin.name, plugin.Config))
 
 
 class Option(NamedTuple):

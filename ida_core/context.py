@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: The greatest price in ticks and quantity in lots that can be asked for.
 MOST = 1 << 62
+#: The longest note of an order, in characters.
+MOST_NOTED = 1000
 _LIMIT_MAKER = OrderType.LIMIT_MAKER
 _KINDS: Mapping[str, type[Enum]] = {"side": Side, "type": OrderType, "tif": TimeInForce, "stp": SelfTradePrevention}
 
@@ -75,6 +77,7 @@ class Context:
             quantity: lots; 0 with ``quote_quantity`` (MARKET by value, in quote units).
             price: ticks; None for MARKET and for stops that become market orders.
             post_only: LIMIT_MAKER: rejected rather than taking liquidity.
+            note: why, for the journal; at most 1,000 characters.
         Raises:
             TypeError: a quantity or price that is no whole number of lots or ticks, a value that is no
                 ``Decimal``, or a word in the place of ``Side.BUY`` and the like.
@@ -85,9 +88,12 @@ class Context:
             or price.__class__ is not int or not 0 <= price <= MOST
             or side.__class__ is not Side or type.__class__ is not OrderType or tif.__class__ is not TimeInForce
             or stp.__class__ is not SelfTradePrevention or stop_price is not None or quote_quantity is not None
+            or reduce_only.__class__ is not bool or note.__class__ is not str or len(note) > MOST_NOTED
+            or not note.isascii()
         ):  # what most orders are need not be looked at part by part
             _check_numbers(quantity, price, stop_price, quote_quantity)
             _check_kinds(side=side, type=type, tif=tif, stp=stp)
+            _check_words(note, reduce_only)
         order_id = self._new_id()
         sent = self._engine.request(PlaceOrder(
             order_id=order_id, strategy=self.strategy.name, instrument=self.index,
@@ -98,12 +104,20 @@ class Context:
         return order_id if sent else None
 
     def cancel(self, order_id: str) -> bool:
-        """Ask to cancel; False if the order is not open or a cancel is under way already."""
+        """Ask to cancel; False if the order is not open or a cancel is under way already.
+
+        Raises:
+            TypeError: no client order id; of an order that was refused ``place`` returns None.
+        """
+        _check_id(order_id)
         return self._engine.request(CancelOrder(
             order_id=order_id, strategy=self.strategy.name, instrument=self.index, ts_local_ns=self.now_ns))
 
     def replace(self, order_id: str, quantity: int, price: int) -> str | None:
         """Cancel and place anew; returns the new client order id, or None if it was refused."""
+        _check_id(order_id)
+        _given("quantity", quantity)
+        _given("price", price)
         _whole("quantity", quantity, "lots")
         _whole("price", price, "ticks")
         new_id = self._engine.orders.new_id()
@@ -145,10 +159,16 @@ class Context:
 
 
 def _check_numbers(quantity: int, price: int | None, stop_price: int | None, quote_quantity: Decimal | None) -> None:
+    _given("quantity", quantity)
     _whole("quantity", quantity, "lots")
     _whole("price", price, "ticks")
     _whole("stop_price", stop_price, "ticks")
     _check_value(quote_quantity)
+
+
+def _given(name: str, value: object) -> None:
+    if value is None:
+        raise TypeError(f"{name} is None, and must be given")
 
 
 def _whole(name: str, value: object, unit: str) -> None:
@@ -160,6 +180,25 @@ def _whole(name: str, value: object, unit: str) -> None:
             f"{name} = {value!r} must be whole {unit}, an int: see instrument.{unit}() and floor_to_{unit[:-1]}()")
     if not -MOST <= value <= MOST:
         raise ValueError(f"{name} = {value} {unit}: beyond all bounds, the most is {MOST}")
+
+
+def _check_words(note: object, reduce_only: object) -> None:
+    """They stand in the journal, which another program must be able to read."""
+    if not isinstance(note, str):
+        raise TypeError(f"note = {note!r:.60} must be a str")
+    if len(note) > MOST_NOTED:
+        raise ValueError(f"note has {len(note)} characters: the most is {MOST_NOTED}")
+    try:
+        note.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"note = {note!r:.60} has a character that UTF-8 has not") from None
+    if reduce_only.__class__ is not bool:
+        raise TypeError(f"reduce_only = {reduce_only!r:.60} must be True or False")
+
+
+def _check_id(order_id: object) -> None:
+    if not isinstance(order_id, str) or not order_id.isascii():
+        raise TypeError(f"order_id = {order_id!r:.60} must be a client order id, as place returned it")
 
 
 def _check_kinds(**given: object) -> None:

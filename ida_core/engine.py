@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import msgspec
 import trio
 
-from ida_core.blame import own_line
+from ida_core.blame import MOST_SAID, MOST_TRACED, own_line, words_of, writable
 from ida_core.callbacks import CALLBACKS, Callbacks
 from ida_core.clock import NS, SimulatedClock
 from ida_core.collector import collect_due, collecting_by_hand
@@ -33,9 +33,10 @@ from ida_core.events import (
     Timer,
     VenueStatus,
 )
-from ida_core.interrupts import Interrupts
+from ida_core.interrupts import Interrupted, Interrupts
 from ida_core.ledger import Ledger
 from ida_core.log import Log
+from ida_core.making import place_of
 from ida_core.order import Order
 from ida_core.order_table import OrderTable
 from ida_core.portfolio import Portfolio
@@ -57,6 +58,11 @@ LOOK_S, STEP_S = 0.05, 0.02
 STOP_PATIENCE_NS = 60 * NS
 #: How often each of them is asked to be canceled then, where the exchange refuses and the order is still open.
 STOP_CANCELS = 5
+
+#: How the note of a feed that failed begins: its hook is no strategy's.
+FEED_FAILED = "events: "
+#: The most that a feed may yield at one moment of the engine's time; one that never waits would let nothing else run.
+MOST_AT_ONCE = 100_000
 
 class Keeper(Protocol):
     """Where inputs and requests are kept in their order: the journal, or what a replay compares with."""
@@ -189,6 +195,7 @@ class Engine:
                 nursery.start_soon(self._run_feed, feed)
             with self._interrupts.watching(), collecting_by_hand():
                 stop = await self._run()
+            self.clock.let_go()
             nursery.cancel_scope.cancel()
         return stop
 
@@ -250,7 +257,7 @@ class Engine:
                     for context, on_book, book in books[event].calls:
                         try:
                             on_book(context, book)
-                        except FAILURES as error:
+                        except BaseException as error:
                             self._fail(context, "on_book", "book", error)
                             books, told = self._calls.books, self._calls.told
             elif (slots := told.get(event.__class__)) is not None:
@@ -261,7 +268,7 @@ class Engine:
                 for context, callback in slots[event.instrument]:
                     try:
                         callback(context, event)
-                    except FAILURES as error:
+                    except BaseException as error:
                         self._fail(context, CALLBACKS[event.__class__], event, error)
                         books, told = self._calls.books, self._calls.told
             elif event is None:
@@ -414,13 +421,14 @@ class Engine:
             return  # failed in an earlier callback of this event
         try:
             callback(context, *event)
-        except FAILURES as error:
+        except BaseException as error:
             self._fail(context, hook, event[0] if event else None, error)
 
     def _fail(self, context: Context, hook: str, event: Any, error: BaseException) -> None:
         """Name it, stop it, cancel its orders; the engine goes on with the others. What failed beneath the
-        strategy (the journal's disk) is no fault of its own."""
-        if isinstance(error, OutputError):
+        strategy (the journal's disk) is no fault of its own, and Ctrl-C is the user's wish; all else it may raise is,
+        such as a panic of a library in Rust, which is no ``Exception``."""
+        if isinstance(error, OutputError | KeyboardInterrupt | Interrupted):
             raise error
         self._tell_failure(context.strategy, hook, event, error)
         self._drop(context.strategy)
@@ -428,9 +436,11 @@ class Engine:
     def _tell_failure(self, plugin: Plugin, hook: str, event: Any, error: BaseException) -> None:
         """Name a plugin that raised, in the log and in the journal."""
         frame = own_line(error, plugin)
+        ours = frame.filename == __file__  # of what it yielded, say
+        where = place_of(getattr(plugin, hook)) if ours else f"{frame.filename}:{frame.lineno}"
         failure = Failure(
-            plugin.name, hook, f"{frame.filename}:{frame.lineno}", f"{type(error).__name__}: {error}",
-            repr(event), "".join(traceback.format_exception(error)),
+            plugin.name, hook, where, words_of(error),
+            writable(repr(event), MOST_SAID), writable("".join(traceback.format_exception(error)), MOST_TRACED),
         )
         self.failures.append(failure)
         self.log.error("plugin_failed", plugin=failure.plugin, hook=hook, where=failure.where, error=failure.error,
@@ -501,12 +511,26 @@ class Engine:
 
     async def _signals(self, feed: FeedPlugin) -> AsyncIterator[Signal]:
         """What the feed yields; one that raises is named and left."""
+        moment_ns = at_once = 0
         try:
-            async for signal in feed.events():
-                if not isinstance(signal, Signal):
-                    raise TypeError(f"{signal!r} is no ida_core.Signal")
+            async for yielded in feed.events():
+                signal = _as_journaled(yielded)
+                at_once = at_once + 1 if self.venue.now_ns == moment_ns else 0
+                moment_ns = self.venue.now_ns
+                if at_once >= MOST_AT_ONCE:
+                    raise RuntimeError(f"yielded {MOST_AT_ONCE} signals and no time went by: await trio.sleep between")
                 if self._trace is not None:
                     self._trace.line(f"feed {feed.name}.events() = {signal}")
                 yield signal
         except FAILURES as error:
             self._tell_failure(feed, "events", None, error)
+
+
+def _as_journaled(signal: object) -> Signal:
+    """What the journal will have of it, so that strategies see in the run what they will see in a replay."""
+    if not isinstance(signal, Signal):
+        raise TypeError(f"{signal!r} is no ida_core.Signal")
+    try:
+        return msgspec.json.decode(msgspec.json.encode(signal, order="deterministic"), type=Signal)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TypeError(f"a signal must be made of what JSON has: {error}") from error

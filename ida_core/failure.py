@@ -19,7 +19,8 @@ import click
 
 from ida_core.errors import EXIT_DONE, EXIT_INTERRUPTED, IdaError, OutputError, UsageError
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+#: Why a file cannot be written that has nothing to do with who writes it.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def guard(command: Callable[[], Any], words: Sequence[str]) -> int:
@@ -32,7 +33,9 @@ def guard(command: Callable[[], Any], words: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return EXIT_INTERRUPTED
-    except Exception as error:
+    except SystemExit:  # a command says its exit code
+        raise
+    except BaseException as error:  # a plugin may raise what is no Exception: a panic of a library in Rust is one
         return _report(_single(error), words)
     return result if type(result) is int else EXIT_DONE
 
@@ -79,7 +82,7 @@ def _as_ours(error: BaseException) -> tuple[IdaError, str]:
         return UsageError(error.format_message()), f"{path} --help"
     if isinstance(error, click.ClickException):
         return UsageError(error.format_message()), ""
-    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
         where = f"{error.filename}: " if error.filename else ""
         return OutputError(f"{where}cannot be written: {os.strerror(error.errno)}"), ""
     return _bug(error), ""

@@ -12,6 +12,7 @@ import importlib.metadata
 import importlib.util
 import inspect
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -27,10 +28,11 @@ import msgspec
 import pluggy
 
 from ida_core import hooks
+from ida_core.blame import words_of
 from ida_core.errors import IdaError, PluginError
 from ida_core.layers import Reader
 from ida_core.nearest import suggestion
-from ida_core.protocols import API_LEVEL, NoConfig
+from ida_core.protocols import API_LEVEL, FeedPlugin, NoConfig, Plugin, Reporter, ReportPanel, RiskCheck, Strategy
 
 GROUP = "ida"
 ENVIRONMENT = "IDA_PLUGINS"
@@ -47,6 +49,10 @@ KINDS = {
     "commands": ("ida_commands", "command"),
 }
 _KIND_OF_HOOK = {hook: kind for kind, (hook, _) in KINDS.items()}
+_BASES: dict[str, type[Plugin]] = {
+    "ida_strategies": Strategy, "ida_risk_checks": RiskCheck, "ida_reporters": Reporter,
+    "ida_report_panels": ReportPanel, "ida_feeds": FeedPlugin,
+}  # fmt: skip
 _CORE_SECTIONS = ("run", "data", "journal", "instruments")
 
 
@@ -221,10 +227,11 @@ class Loader:
         for caller in self.manager.get_hookcallers(module) or ():
             one = self.manager.subset_hook_caller(caller.name, others)
             try:
-                results = one()
-            except Exception as error:
+                found[caller.name] = _checked(caller.name, one())
+            except (_SkipError, KeyboardInterrupt):
+                raise
+            except BaseException as error:  # a panic of a library in Rust is no Exception
                 raise _SkipError(f"{caller.name}: {_where(error, module)}") from error
-            found[caller.name] = _checked(caller.name, results)
         return found
 
     def _take(self, candidate: Candidate, module: Any, provided: dict[str, list[Any]]) -> None:
@@ -320,7 +327,9 @@ def import_file(file: Path) -> ModuleType:
 def _import(candidate: Candidate) -> Any:
     try:
         return candidate.load()
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise _SkipError(_where(error, None, candidate.origin)) from error
 
 
@@ -330,7 +339,7 @@ def _origin(candidate: Candidate) -> str:
 
 def _where(error: BaseException, module: Any, file: str = "") -> str:
     """Return ``file:line: exception`` for the innermost line that is the plugin's own."""
-    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    what = words_of(error)
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"
     own = getattr(module, "__file__", None) or file
@@ -379,9 +388,14 @@ def _check_item(hook: str, item: Any) -> None:
     name = getattr(item, "name", None)
     if not isinstance(name, str) or not name:
         raise _SkipError(f"{hook} returned {item!r}, which has no name")
+    if not re.fullmatch(r"[\w-]+", name):
+        raise _SkipError(f"{_place_of(item)}the name {name!r} must be one word of letters, digits, _ and -")
     level = getattr(item, "api", API_LEVEL)
     if level != API_LEVEL:
         raise _SkipError(f"{_place_of(item)}{name} was made for API level {level}; this Ida has {API_LEVEL}")
+    base = _BASES.get(hook)
+    if base is not None and not (isinstance(item, type) and issubclass(item, base)):
+        raise _SkipError(f"{_place_of(item)}{hook} returned {item!r}, which is no subclass of ida_core.{base.__name__}")
     config = _config_of(item)
     if config is not None:
         _check_defaults(name, config)
@@ -398,6 +412,8 @@ def _check_defaults(name: str, config: type[msgspec.Struct]) -> None:
         wrong = "; ".join(problem.text for problem in reader.problems)
     except (ValueError, TypeError, ArithmeticError, IdaError) as error:
         wrong = str(error)
+    except Exception as error:  # a default's factory, a type that cannot be resolved: it is the plugin's code
+        wrong = words_of(error)
     if wrong:
         raise _SkipError(f"{_place_of(config)}the defaults of {name}.Config do not hold: {wrong}")
 

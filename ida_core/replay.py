@@ -16,7 +16,7 @@ import msgspec
 
 from ida_core.book import Market
 from ida_core.config import load
-from ida_core.engine import Engine
+from ida_core.engine import FEED_FAILED, Engine
 from ida_core.errors import EXIT_DATA, EXIT_DONE, DataError
 from ida_core.events import (
     AnyRequest,
@@ -101,7 +101,7 @@ class JournalVenue:
         self._start_ns: int = first.ts_local_ns
         self._now_ns: int = self._start_ns
         self._events = 0
-        self._head: Any = next(self._records, None)
+        self._head: Any = self._next()
         self._stop_told = False
         self._last_input = "the start"
         self.comparison = Comparison()
@@ -144,6 +144,14 @@ class JournalVenue:
 
     # ------------------------------------------------------------- the journal goes on
 
+    def _next(self) -> Any:
+        """The next record. That a feed failed is passed over: what it yielded is an input, and the feed itself is not
+        run again."""
+        record = next(self._records, None)
+        while record.__class__ is Note and record.what == "plugin_failed" and record.detail.startswith(FEED_FAILED):
+            record = next(self._records, None)
+        return record
+
     def next_event(self, until_ns: int) -> Event | int | None:
         while True:
             self._settle_outputs()
@@ -171,7 +179,7 @@ class JournalVenue:
                 raise Difference(
                     f"after {self._last_input}: the journal has nothing, the replay made {_words(made[0])}")
             self.comparison.match(self._head, self._last_input)
-            self._head = next(self._records, None)
+            self._head = self._next()
 
     def _wait_for_timer(self, head: Any, until_ns: int) -> None:
         """Go on to ``until_ns``, where the engine has a timer; it makes what the journal has next."""
@@ -203,7 +211,7 @@ class JournalVenue:
         elif waking == lib.IDA_WAKE_STATE:
             told = state_change(self._markets[i], changes, record, i)
         self._last_input = f"a market record of {self.start.instruments[i].name} at {record.ts_local_ns}"
-        self._head = next(self._records, None)
+        self._head = self._next()
         return told
 
     def _take_event(self) -> Event | None:
@@ -215,7 +223,7 @@ class JournalVenue:
                 raise Difference(f"after {self._last_input}: the journal stops, the replay goes on")
             self._stop_told = True
             return event
-        self._head = next(self._records, None)
+        self._head = self._next()
         return event
 
     def send(self, request: AnyRequest) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import msgspec
 
-from ida_core.blame import own_line
+from ida_core.blame import own_line, words_of
 from ida_core.config import Settings
-from ida_core.errors import FAILURES, IdaError
+from ida_core.errors import FAILURES, IdaError, PluginError
+from ida_core.failure import NO_ROOM
 from ida_core.plugins import Plugins
 from ida_core.protocols import Reporter
 from ida_core.report import Report
@@ -34,17 +35,28 @@ def write_reports(
         OutputError, OSError: the folder cannot be written, or the disk is full.
     """
     trace = Trace.wanted(os.environ)
-    report.panels = [settings.build(panel) for panel in plugins.panels.values()]
-    reporters = [(name, settings.build(plugins.lookup("reporters", name))) for name in names]
-    files, failures = [], []
-    for name, reporter in reporters:
+    files: list[Path] = []
+    failures: list[str] = []
+    report.panels = []
+    reporters: list[Reporter] = []
+    chosen = [plugins.lookup("reporters", name) for name in names]
+    for kinds, made in ((plugins.panels.values(), report.panels), (chosen, reporters)):
+        for kind in kinds:
+            try:
+                made.append(settings.build(kind))
+            except PluginError as error:
+                failures.append(f"Report {kind.name} was not made: {error}")
+    for reporter in reporters:
+        name = reporter.name
         write = reporter.write if trace is None else trace.wrapped(f"report {name}", "write", reporter.write)
         began = time.perf_counter()
         try:
             path = write(report, folder)
-        except (IdaError, OSError):
+        except IdaError:
             raise
         except FAILURES as error:
+            if isinstance(error, OSError) and error.errno in NO_ROOM:
+                raise
             failures.append(f"Report {name} was not made: {_told(error, reporter)}")
         else:
             files += [path] if path else []
@@ -54,4 +66,4 @@ def write_reports(
 
 def _told(error: BaseException, reporter: Reporter) -> str:
     frame = own_line(error, reporter)
-    return f"{type(error).__name__}: {error} ({Path(frame.filename).name}:{frame.lineno})"
+    return f"{words_of(error)} ({Path(frame.filename).name}:{frame.lineno})"

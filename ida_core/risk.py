@@ -13,13 +13,16 @@
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from ida_core.blame import MOST_SAID, own_line, words_of, writable
 from ida_core.errors import FAILURES
 from ida_core.events import AnyRequest, CancelAll, CancelOrder, OrderRequest, PlaceOrder, Refusal, ReplaceOrder
+from ida_core.making import place_of
 from ida_core.model import Instrument, InstrumentKind, Side
 from ida_core.order_table import OrderTable
 from ida_core.portfolio import Portfolio
@@ -214,9 +217,9 @@ class RiskGate:
             try:
                 sentence = halt(self.state)
             except FAILURES as error:  # a check that cannot tell is a reason to stop
-                sentence = f"the check failed: {_named(error)}"
+                sentence = f"the check failed: {_named(error, check)}"
             if sentence is not None:
-                self.halted = (check.name, sentence)
+                self.halted = (check.name, _sentence(sentence, check, "halt"))
         return self.halted
 
     def _hold(self, request: OrderRequest) -> Refusal | None:
@@ -239,9 +242,10 @@ class RiskGate:
             try:
                 sentence = ask(request, state)
             except FAILURES as error:  # any failure of a plugin refuses, and names it
-                return self._refuse(request, check.name, "check_failed", _named(error))
+                return self._refuse(request, check.name, "check_failed", _named(error, check))
             if sentence is not None:
-                return self._refuse(request, check.name, check.name, sentence)
+                reason = check.name if sentence.__class__ is str else "check_failed"
+                return self._refuse(request, check.name, reason, _sentence(sentence, check, "check"))
         return None
 
     def _refuse(self, request: OrderRequest, by: str, reason: str, detail: str) -> Refusal:
@@ -264,5 +268,14 @@ def _method(check: RiskCheck, name: str, trace: Trace | None) -> Callback:
     return method if trace is None else trace.wrapped(_plugin(check), name, method)
 
 
-def _named(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+def _named(error: BaseException, check: RiskCheck) -> str:
+    frame = own_line(error, check)
+    return f"{words_of(error)} ({os.path.basename(frame.filename)}:{frame.lineno})"
+
+
+def _sentence(answer: object, check: RiskCheck, method: str) -> str:
+    """What a check said; True or False would be understood by nobody, and by each otherwise."""
+    if isinstance(answer, str):
+        return writable(answer, MOST_SAID)
+    place = place_of(getattr(check, method)).rpartition(os.sep)[2]
+    return f"{method} returned {answer!r:.60}, which is neither None nor a sentence ({place})"

@@ -38,6 +38,7 @@ from ida_core.interrupts import Interrupted
 from ida_core.journal import JournalWriter, Timing
 from ida_core.ledger import Ledger
 from ida_core.log import Log
+from ida_core.making import check_callable
 from ida_core.model import plain
 from ida_core.nearest import suggestion
 from ida_core.order_table import OrderTable
@@ -47,6 +48,7 @@ from ida_core.protocols import FeedPlugin, Plugin, RiskCheck, Strategy, Venue, V
 from ida_core.rates import MarketRates
 from ida_core.report import Report, load as load_report
 from ida_core.reporting import write_reports
+from ida_core.subscriptions import book_wish
 from ida_core.timings import quantiles
 from ida_core.trace import Trace
 
@@ -136,6 +138,11 @@ def build_plugins(settings: Settings, plugins: Plugins) -> tuple[list[Strategy],
         raise ConfigError("no strategy was named: --strategy NAME, or strategies in [run]", code="IDA-E3003")
     strategies = [settings.build(plugins.lookup("strategies", name)) for name in settings.run.strategies]
     checks = [settings.build(plugins.lookup("risk_checks", name)) for name in settings.run.risk]
+    for strategy in strategies:
+        check_callable(strategy, Strategy, (name for name in vars(Strategy) if name.startswith("on_")))
+        book_wish(strategy)
+    for check in checks:
+        check_callable(check, RiskCheck, ("check", "halt"))
     return strategies, checks
 
 

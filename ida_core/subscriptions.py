@@ -26,7 +26,7 @@ def book_wish(strategy: Strategy) -> tuple[Literal["top", "every"], int]:
         return "top", 0
     if wish == "every":
         return "every", 0
-    if match := re.fullmatch(r"([1-9]\d*)ms", wish):
+    if isinstance(wish, str) and (match := re.fullmatch(r"([1-9]\d{0,11})ms", wish)):
         return "every", int(match[1]) * 1_000_000
     raise PluginError(
         f"strategy {strategy.name}: book_updates {wish!r} must be 'top', 'every' or a time such as '100ms'")

@@ -13,13 +13,14 @@ import msgspec
 from ida_core.clock import NS
 from ida_core.config import Settings
 from ida_core.events import Execution, OrderRequest, OrderStatus, OrderUpdate, PlaceOrder, ReplaceOrder, Timer
+from ida_core.making import place_of
 from ida_core.model import Instrument, InstrumentKind, OrderType, Side
 from ida_core.order_table import OrderTable
 from ida_core.plugins import Plugins
 from ida_core.portfolio import Portfolio
 from ida_core.protocols import RiskCheck, Strategy
 from ida_core.risk import RiskState
-from ida_core.testing.rules import Finding, NotApplicable, check_class, count, hold, place_of, require, table, told
+from ida_core.testing.rules import Finding, NotApplicable, check_class, count, hold, require, table, told
 from ida_core.testing.trial import Bench, check_ended
 from ida_core.testing.watch import Breach, Watch, watched
 

@@ -11,7 +11,8 @@ import click
 from click.testing import CliRunner
 
 from ida_core.errors import EXIT_DONE
-from ida_core.testing.rules import Finding, count, hold, place_of, require, table
+from ida_core.making import place_of
+from ida_core.testing.rules import Finding, count, hold, require, table
 
 
 def check_command(command: click.Command) -> None:

@@ -16,9 +16,10 @@ import trio
 from ida_core.clock import NS, SimulatedClock
 from ida_core.config import Settings
 from ida_core.events import Signal
+from ida_core.making import place_of
 from ida_core.plugins import Plugins
 from ida_core.protocols import FeedPlugin, Strategy
-from ida_core.testing.rules import Finding, NotApplicable, check_class, count, hold, place_of, require, table, told
+from ida_core.testing.rules import Finding, NotApplicable, check_class, count, hold, require, table, told
 from ida_core.testing.trial import Bench, check_ended
 from ida_core.testing.watch import Watch, watched
 

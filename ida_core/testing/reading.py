@@ -25,13 +25,17 @@ _CALLS = {
             "random", "randint", "randrange", "choice", "choices", "sample", "shuffle", "uniform", "gauss",
             "normalvariate", "expovariate", "betavariate", "lognormvariate", "triangular", "getrandbits", "seed")),
     ),
-    OUTSIDE: ("open", "print", "input", "io.open", "time.sleep", "os.system", "os.popen", "os.listdir", "os.remove"),
+    OUTSIDE: ("open", "print", "input", "io.open", "time.sleep", "os.system", "os.popen", "os.listdir", "os.remove",
+              "os.getenv", "os.environ.get", "os.getpid", "platform.node", "os.cpu_count"),
 }
 _KIND_OF = {name: kind for kind, names in _CALLS.items() for name in names}
 _MODULES = {
     "secrets": CHANCE, "socket": OUTSIDE, "subprocess": OUTSIDE, "requests": OUTSIDE, "httpx": OUTSIDE,
+    "concurrent": OUTSIDE, "asyncio": OUTSIDE, "multiprocessing": OUTSIDE,
     "aiohttp": OUTSIDE, "shutil": OUTSIDE, "logging": OUTSIDE, "threading": OUTSIDE, "sqlite3": OUTSIDE,
 }
+#: What asks a clock unless it is given so many arguments.
+_OF_A_GIVEN_TIME = {"time.gmtime": 1, "time.strftime": 2}
 _METHODS = ("read_text", "write_text", "read_bytes", "write_bytes")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -56,6 +60,11 @@ class _Source:
         self.path = path
         self.tree = tree
         self.names = dict(_imported(tree))
+        self.constants = dict(_constants(tree))
+        for name, value in self.constants.items():
+            made = self._dotted(value.func) if isinstance(value, ast.Call) else ""
+            if _MODULES.get(made.partition(".")[0]):  # log = logging.getLogger(): what it does is logging's
+                self.names[name] = made
         self.functions = {node.name: node for node in tree.body if isinstance(node, Function)}
 
     def breaches(self, kind: type) -> Iterator[Breach]:
@@ -63,8 +72,19 @@ class _Source:
             for inner in ast.walk(node):
                 if isinstance(inner, ast.Call):
                     yield from self._call(inner)
+                elif isinstance(inner, ast.Subscript) and self._dotted(inner.value) == "os.environ":
+                    yield Breach(OUTSIDE, f"{self.path}:{inner.lineno}", "os.environ")
                 elif isinstance(inner, Function):
                     yield from self._liberties(inner)
+        yield from self._constants(kind)
+
+    def _constants(self, kind: type) -> Iterator[Breach]:
+        """What was reckoned when the module was imported may come of a file, but of no clock and no chance."""
+        used = {n.id for node in self._reached(kind) for n in ast.walk(node) if isinstance(n, ast.Name)}
+        for name in used & self.constants.keys():
+            for inner in ast.walk(self.constants[name]):
+                found = self._call(inner) if isinstance(inner, ast.Call) else ()
+                yield from (b for b in found if b.kind != OUTSIDE or b.what.startswith("os."))
 
     def _reached(self, kind: type) -> list[ast.AST]:
         name = kind.__qualname__.rpartition(".")[2]
@@ -84,6 +104,10 @@ class _Source:
             kind = CHANCE
         if kind is None and name.startswith("numpy.random.") and name[13:14].islower() and name[13:] != "default_rng":
             kind = CHANCE
+        if len(call.args) + len(call.keywords) < _OF_A_GIVEN_TIME.get(name, 0):
+            kind = CLOCK
+        if name == "datetime.datetime.fromtimestamp" and len(call.args) + len(call.keywords) < 2:
+            kind, name = OUTSIDE, "by the machine's time zone, which tz=UTC would not be: datetime.fromtimestamp"
         if kind is None and isinstance(call.func, ast.Attribute) and call.func.attr in _METHODS:
             kind, name = OUTSIDE, call.func.attr
         if kind is not None:
@@ -124,6 +148,15 @@ def _root(node: ast.expr) -> str:
     while isinstance(node, ast.Attribute | ast.Subscript):
         node = node.value
     return node.id if isinstance(node, ast.Name) else ""
+
+
+def _constants(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    """What is assigned outside of every function and class."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign):
+            yield from ((target.id, node.value) for target in node.targets if isinstance(target, ast.Name))
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
+            yield node.target.id, node.value
 
 
 def _imported(tree: ast.Module) -> Iterator[tuple[str, str]]:

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 from ida_core.errors import IdaError
 from ida_core.feed import Feed
+from ida_core.making import place_of
 from ida_core.native import ffi
 from ida_core.protocols import Recording
-from ida_core.testing.rules import Finding, NotApplicable, count, hold, place_of, require, table, told
+from ida_core.testing.rules import Finding, NotApplicable, count, hold, require, table, told
 
 HEAD_BYTES = 4096
 #: Beginnings of files that are no market data of anyone.

@@ -18,10 +18,11 @@ from typing import Any
 import msgspec
 
 from ida_core.config import Settings
+from ida_core.making import place_of
 from ida_core.protocols import Reporter, ReportPanel, Strategy
 from ida_core.report import Report, load
 from ida_core.testing.checks import Busy
-from ida_core.testing.rules import Finding, Rule, check_class, count, hold, place_of, require, table, told
+from ida_core.testing.rules import Finding, Rule, check_class, count, hold, require, table, told
 from ida_core.testing.trial import Bench
 from ida_core.testing.watch import WriteWatch, watched
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from ida_core.making import misfit, place_of
 from ida_core.nearest import suggestion
 from ida_core.protocols import API_LEVEL, Plugin
 
@@ -77,15 +77,6 @@ def told(error: BaseException) -> str:
 _IDA = Path(__file__).parents[1]
 
 
-def place_of(thing: Any) -> str:
-    """``file:line`` of a class or function; its name where that is not known."""
-    try:
-        line = inspect.getsourcelines(thing)[1]
-        return f"{inspect.getsourcefile(thing)}:{line}"
-    except (OSError, TypeError):
-        return str(getattr(thing, "__qualname__", thing))
-
-
 def check_class(kind: Any, base: type[Plugin], methods: Collection[str]) -> None:
     """What every plugin class has: a base, a name, a level, a section with defaults, and one of ``methods``."""
     where = place_of(kind)
@@ -105,13 +96,8 @@ def check_class(kind: Any, base: type[Plugin], methods: Collection[str]) -> None
 
 def _check_signatures(kind: type, base: type, names: Collection[str]) -> None:
     for name in names:
-        method, wanted = getattr(kind, name), getattr(base, name)
-        count = len(inspect.signature(wanted).parameters)
-        try:
-            inspect.signature(method).bind(*range(count))
-        except TypeError:
-            words = ", ".join(inspect.signature(wanted).parameters)
-            raise AssertionError(f"{place_of(method)}: {name} is called as {name}({words})") from None
+        why = misfit(object.__new__(kind), base, name)
+        assert why is None, why
 
 
 def check_spelling(kind: type, base: type, prefix: str) -> None:

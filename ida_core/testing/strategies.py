@@ -16,6 +16,7 @@ from ida_core.config import Settings
 from ida_core.context import Context
 from ida_core.errors import PluginError
 from ida_core.events import Execution, OrderUpdate, PlaceOrder, Refusal
+from ida_core.making import place_of
 from ida_core.plugins import Plugins
 from ida_core.protocols import FeedPlugin, Strategy
 from ida_core.run import Outcome
@@ -29,7 +30,6 @@ from ida_core.testing.rules import (
     check_spelling,
     count,
     hold,
-    place_of,
     require,
     table,
 )

@@ -38,7 +38,7 @@ class Breach(NamedTuple):
 
 _CLOCKS = (
     "time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "process_time",
-    "process_time_ns", "thread_time", "thread_time_ns", "localtime", "gmtime", "ctime", "clock_gettime",
+    "process_time_ns", "thread_time", "thread_time_ns", "localtime", "ctime", "clock_gettime",
 )
 _TABLE: dict[Any, tuple[str, str]] = {
     **{getattr(time, name): (CLOCK, f"time.{name}()") for name in _CLOCKS},
@@ -54,6 +54,7 @@ _TABLE: dict[Any, tuple[str, str]] = {
     builtins.input: (OUTSIDE, "input()"),
 }
 _SEED = random.Random.seed.__code__
+_ENVIRON = type(os.environ).__getitem__.__code__
 _STREAMS = (io.TextIOWrapper, io.BufferedWriter, io.BufferedReader, io.FileIO, socket.socket)
 _STREAM_CALLS = ("write", "read", "readline", "readlines", "writelines", "flush", "recv", "send", "sendall", "connect")
 _EVENTS = ("open", "os.", "socket.", "subprocess.", "shutil.", "sqlite3.", "urllib.", "tempfile.", "glob.", "pathlib.",
@@ -94,6 +95,8 @@ class Watch:
                 self.note(found[0], found[1], frame)
         elif event == "call" and frame.f_code is _SEED and frame.f_locals.get("a") is None:
             self.note(CHANCE, "a Random without a seed", frame)
+        elif event == "call" and frame.f_code is _ENVIRON:
+            self.note(OUTSIDE, "os.environ", frame)
 
     def audit(self, event: str, args: tuple[Any, ...]) -> None:
         shown = f"{event}({args[0]!r})" if args and isinstance(args[0], str | bytes | int) else event

@@ -71,7 +71,7 @@ class Reader(Strategy):
         ctx.place(Side.BUY, 1 + signal.data["number"], 900)
 
 
-class Killed(BaseException):
+class Killed(KeyboardInterrupt):
     """Ends a run where it stands, as a kill would: no plugin's failure."""
 
 
@@ -169,7 +169,7 @@ def test_replay_names_the_first_difference_with_its_event(folder):
 
 def test_a_run_that_was_cut_off_replays_as_far_as_it_went(folder):
     settings, plugins = settings_and_plugins(folder, strategy="dies")
-    with pytest.raises(BaseException, match="where it stands"):
+    with pytest.raises(KeyboardInterrupt, match="where it stands"):
         execute(settings, plugins)
     [run_dir] = (folder / "runs").iterdir()
     assert load_report(run_dir).is_complete is False
