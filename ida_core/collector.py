@@ -1,19 +1,29 @@
 """When Python looks for rings of garbage: between two batches of events, never between an event and its request."""
 
 import gc
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+#: Engines that a process may hold before those that nobody wants any more are looked for.
+MOST_ENGINES = 2
+
+_engines: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def engine_made(engine: Any) -> None:
+    """An engine and its contexts are a ring, and hold books of many MiB that Python does not know of: without this a
+    process that makes one run after the other would grow with each."""
+    _engines.add(engine)
+    if len(_engines) > MOST_ENGINES:
+        gc.collect()
 
 
 @contextmanager
 def collecting_by_hand() -> Iterator[None]:
-    """What is there already is never looked at again, and nothing is by itself: ``collect_due`` does it.
-
-    An engine and its contexts are such a ring, and hold books of many MiB that Python does not know of: the last
-    run's goes before the next begins, so that a process that makes one after the other does not grow.
-    """
+    """What is there already is never looked at again, and nothing is by itself: ``collect_due`` does it."""
     was_on = gc.isenabled()
-    gc.collect()
     gc.disable()
     gc.freeze()
     try:

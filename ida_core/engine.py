@@ -16,7 +16,7 @@ import trio
 from ida_core.blame import MOST_SAID, MOST_TRACED, own_line, words_of, writable
 from ida_core.callbacks import CALLBACKS, Callbacks
 from ida_core.clock import NS, SimulatedClock
-from ida_core.collector import collect_due, collecting_by_hand
+from ida_core.collector import collect_due, collecting_by_hand, engine_made
 from ida_core.context import Context
 from ida_core.errors import EXIT_CONFIG, EXIT_DONE, EXIT_RISK, FAILURES, OutputError
 from ida_core.events import (
@@ -123,6 +123,7 @@ class Engine:
         feeds: Sequence[FeedPlugin] = (), seed: int = 1, clock: SimulatedClock | None = None,
         speed: float | None = None, timed_one_in: int = TIMED_ONE_IN, trace: Trace | None = None,
     ) -> None:
+        engine_made(self)
         self.venue = venue
         self.instruments = list(venue.instruments())
         self.orders = orders

@@ -5,7 +5,7 @@ import weakref
 
 import pytest
 
-from ida_core.collector import collect_due, collecting_by_hand
+from ida_core.collector import MOST_ENGINES, collect_due, collecting_by_hand, engine_made
 
 
 class Ring:
@@ -26,11 +26,19 @@ def test_nothing_is_collected_until_it_is_due_and_then_it_is() -> None:
     assert gc.isenabled()
 
 
-def test_what_a_former_run_left_goes_before_the_next_begins_and_what_stays_is_looked_at_no_more() -> None:
-    gone = weakref.ref(Ring())
+def test_what_was_there_before_a_run_is_looked_at_no_more() -> None:
     with collecting_by_hand():
-        assert gone() is None
         assert gc.get_freeze_count() > 0
+
+
+def test_engines_that_nobody_wants_go_as_others_are_made() -> None:
+    gc.collect()
+    made = []
+    for _ in range(5 * MOST_ENGINES):
+        ring = Ring()
+        engine_made(ring)
+        made.append(weakref.ref(ring))
+    assert sum(one() is not None for one in made) <= MOST_ENGINES
 
 
 def test_few_new_objects_are_not_worth_a_look() -> None:
