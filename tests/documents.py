@@ -27,7 +27,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 PLACEHOLDERS = {"FILE.gz": '"$RECORDING"', "RUN": '"$(last_run)"', "ORDER": '"$(an_order)"'}
 PREAMBLE = """
-last_run() { ls -d runs/* | tail -n 1; }
+last_run() { ls -td runs/* | head -n 1; }
 an_order() { sed -n 2p "$(last_run)"/report/fills.csv | tr ',' '\\n' | grep -m 1 '^ida'; }
 """
 END = "---- end of command"

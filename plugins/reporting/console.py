@@ -94,13 +94,14 @@ def _result(document: Mapping[str, Any]) -> Panel:
             _coloured(pnl["net"]),
             f"{unit}; before fees {money(pnl['gross'], signed=True)}",
         ),
+        *_unrealized(pnl),
         (
             "Max drawdown",
             money(perf["max_drawdown"]),
             f"{unit}; {percent(perf['max_drawdown_relative'], 3)} of capital",
         ),
         ("Sharpe", figures.sharpe(perf), f"± standard error; Sortino {ratio(perf['sortino'])}"),
-        ("Trades", count(fills["count"]), f"{money(fills['volume_quote'])} traded"),
+        ("Fills", count(fills["count"]), f"{money(fills['volume_quote'])} traded"),
         (
             "Fill ratio",
             percent(perf["fill_ratio"]),
@@ -123,6 +124,13 @@ def _coloured(value: str) -> Text:
         money(value, signed=True),
         style="bold green" if amount > 0 else "bold red" if amount < 0 else "bold",
     )
+
+
+def _unrealized(pnl: Mapping[str, Any]) -> list[tuple[str, Text, str]]:
+    """Of a position that was still held: closing it would have cost a spread and fees."""
+    if not Decimal(pnl["unrealized"]):
+        return []
+    return [("  unrealized", _coloured(pnl["unrealized"]), f"{pnl['currency']} on what is held")]
 
 
 def _refused(refused: Mapping[str, int]) -> list[tuple[str, str, str]]:

@@ -166,14 +166,14 @@ def settings(config: Mapping[str, Any]) -> str:
 
 
 def case_name(case: Mapping[str, Any]) -> str:
-    """Of a worse case, and whether it came to its end.
+    """Of a worse case, and whether it came to its end, or is no worse than the run was.
 
     >>> case_name({"name": "latency x2"}), case_name({"name": "latency x2", "ended": "liquidation: of all"})
     ('latency x2', 'latency x2 (liquidated)')
     """
     ended = str(case.get("ended", ENDED_WELL))
     if ended == ENDED_WELL:
-        return str(case["name"])
+        return f"{case['name']} (as run)" if str(case.get("what", "")).startswith("as run") else str(case["name"])
     return f"{case['name']} ({'liquidated' if ended.startswith('liquidation') else 'ended early'})"
 
 

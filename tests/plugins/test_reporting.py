@@ -276,7 +276,7 @@ def test_the_terminal_shows_one_screen(report: Report) -> None:
         "Net of fees",
         "Max drawdown",
         "Sharpe",
-        "Trades",
+        "Fills",
         "Fill ratio",
         "Maker share",
         "Fees",
