@@ -1,0 +1,1 @@
+"""The simulated exchange as a local server that speaks Binance's own API."""
