@@ -137,6 +137,12 @@ CODES = {
         "A request was not sent: nothing happened at the exchange.",
         "It is safe to try again; check the network and the exchange's status page.",
     ),
+    "IDA-E4110": Code(
+        "an answer that cannot be understood",
+        "What answered is not the exchange that was asked for, or it changed its protocol: the message says what was "
+        "asked, and what came.",
+        "Look at the address: something else may listen there, such as a proxy or a login page of the network.",
+    ),
     "IDA-E4200": Code(
         "too many requests",
         "The exchange's rate limit is used up; going on would get the address banned.",
