@@ -25,7 +25,7 @@ static int has_levels(const ida_record *record)
     return record->kind == IDA_SNAPSHOT || record->kind == IDA_DEPTH || record->kind == IDA_PARTIAL;
 }
 
-static int has_shape(const ida_record *record)
+int ida_record_has_shape(const ida_record *record)
 {
     const ida_depth *depth = (const ida_depth *)record;
     if (has_levels(record))
@@ -45,7 +45,7 @@ int ida_record_is_sound(const ida_record *record, size_t available)
 {
     if (available < sizeof *record || record->length < sizeof *record || record->length > available)
         return 0;
-    return record->length % 8 == 0 && record->crc == checksum(record) && has_shape(record);
+    return record->length % 8 == 0 && record->crc == checksum(record) && ida_record_has_shape(record);
 }
 
 /* ---- the order by venue time ------------------------------------------------------------------------------- */

@@ -32,5 +32,7 @@ void ida_record_seal(ida_record *record);
 /* 1 if it is whole within the available bytes, its crc is right, its kind is known or 32 and above, and its length
  * fits its kind and level counts: then it is safe to read. */
 int ida_record_is_sound(const ida_record *record, size_t available);
+/* 1 if the kind is known or 32 and above, and the length fits it and the level counts. */
+int ida_record_has_shape(const ida_record *record);
 
 #endif

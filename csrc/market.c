@@ -243,6 +243,11 @@ const ida_sync_view *ida_market_sync(const ida_market *m)
     return ida_sync_look(m->sync);
 }
 
+int64_t ida_market_kept_id(const ida_market *m)
+{
+    return ida_sync_kept_id(m->sync);
+}
+
 ida_book *ida_market_book(ida_market *m)
 {
     return m->book;

@@ -46,6 +46,7 @@ void ida_market_reset(ida_market *m);
 void ida_market_finish(ida_market *m);
 const ida_market_view *ida_market_look(const ida_market *m);
 const ida_sync_view *ida_market_sync(const ida_market *m);
+int64_t ida_market_kept_id(const ida_market *m); /* as ida_sync_kept_id */
 ida_book *ida_market_book(ida_market *m);
 
 #endif

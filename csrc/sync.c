@@ -184,6 +184,12 @@ const ida_sync_view *ida_sync_look(const ida_sync *s)
     return &s->view;
 }
 
+int64_t ida_sync_kept_id(const ida_sync *s)
+{
+    const ida_depth *first = oldest(s);
+    return first ? first->first_id : -1;
+}
+
 /* ---- making ------------------------------------------------------------------------------------------------ */
 
 ida_sync *ida_sync_new(int chain, size_t buffer_bytes)

@@ -44,6 +44,8 @@ typedef struct ida_sync ida_sync;
 ida_sync *ida_sync_new(int chain, size_t buffer_bytes);
 void ida_sync_free(ida_sync *s);
 const ida_sync_view *ida_sync_look(const ida_sync *s);
+/* first_id of the oldest diff kept, which a snapshot must reach; -1: none is kept. */
+int64_t ida_sync_kept_id(const ida_sync *s);
 /* depth: kind IDA_SNAPSHOT or IDA_DEPTH. Returns an ida_verdict. */
 int ida_sync_judge(ida_sync *s, const ida_depth *depth);
 /* After IDA_REPLACE: the next kept diff that is to be applied, or NULL when there is none left (a gap inside the

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         open_recording as open_recording,
     )
     from ida_core.hooks import hookimpl as hookimpl
+    from ida_core.inlet import Inlet as Inlet
     from ida_core.ledger import Ledger as Ledger
     from ida_core.model import (
         Filters as Filters,
@@ -121,6 +122,7 @@ _HOMES = {
         "PlaceOrder", "Quote", "Refusal", "ReplaceOrder", "Request", "Signal", "Timer", "Trade", "VenueStatus",
     ),
     "hooks": ("hookimpl",),
+    "inlet": ("Inlet",),
     "ledger": ("Ledger",),
     "model": (
         "Filters", "Instrument", "InstrumentKind", "OrderType", "SelfTradePrevention", "Side",

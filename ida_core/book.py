@@ -369,6 +369,12 @@ class Market:
         return int(self._sync.buffered)
 
     @property
+    def first_kept_id(self) -> int | None:
+        """First update id of the oldest diff that waits for a snapshot, which one must reach; None: none waits."""
+        update_id: int = lib.ida_market_kept_id(self._market)
+        return update_id if update_id >= 0 else None
+
+    @property
     def crossed(self) -> int:
         """How often the book was given up because a bid reached an ask."""
         return int(self._view.crossed)
