@@ -16,7 +16,8 @@ def ida_recordings() -> Sequence[Any]:
 
 @hookimpl
 def ida_commands() -> Sequence[Any]:
-    """``ida data``: check, import, ls."""
+    """``ida data``: check, import, ls; ``ida download``."""
     from ida_binance.data_commands import data
+    from ida_binance.download_command import download
 
-    return [data]
+    return [data, download]

@@ -143,6 +143,11 @@ CODES = {
         "asked, and what came.",
         "Look at the address: something else may listen there, such as a proxy or a login page of the network.",
     ),
+    "IDA-E4150": Code(
+        "the archive does not answer",
+        "The server with the historical files was not reached, or failed several times.",
+        "Look at the network and at --url, then give the same command again: it goes on where it was left.",
+    ),
     "IDA-E4200": Code(
         "too many requests",
         "The exchange's rate limit is used up; going on would get the address banned.",
@@ -231,6 +236,22 @@ CODES = {
         "a converted recording that is damaged",
         "Recordings are converted once and kept in the cache; this copy is not what was written.",
         "Delete it (`ida data ls` shows where it is); it is made again from the recording.",
+    ),
+    "IDA-E7040": Code(
+        "not a file of the archive",
+        "A downloaded file is no zip with one CSV in it, although its checksum is right.",
+        "Look at the file. If the archive's own is damaged, leave its day or month out with --from and --to.",
+    ),
+    "IDA-E7041": Code(
+        "a file is not what its checksum says",
+        "The archive's file was fetched twice, and its SHA-256 was not that of the .CHECKSUM file beside it.",
+        "Try again later: the archive may be replacing the file. Nothing of it was kept.",
+    ),
+    "IDA-E7042": Code(
+        "the archive has nothing of it",
+        "No file of the symbol exists there for any of the days asked for.",
+        "Check the spelling, the market (--market) and the days. A day appears when it is over, a month on the first "
+        "Monday of the next.",
     ),
     "IDA-E7100": Code(
         "a gap in the book",
