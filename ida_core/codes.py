@@ -91,6 +91,18 @@ CODES = {
         "lot size that cannot be.",
         "Spell the symbol as the recording does; sizes are decimals above 0, as in tick_size = 0.01.",
     ),
+    "IDA-E3020": Code(
+        "an address that is not of this environment",
+        "The base address that was given cannot be one, or belongs to another environment of the exchange: live, "
+        "testnet and demo are never mixed.",
+        "Leave the address out to reach the exchange itself, name the feed it belongs to, or give the base of a server "
+        "of your own, as in http://127.0.0.1:9000.",
+    ),
+    "IDA-E3021": Code(
+        "a stream that the exchange does not have",
+        "The name of a market data stream is not one of the exchange's; it would be subscribed to and never speak.",
+        "Mind the suggested name. Symbols are lower case, all else is case-sensitive, as in btcusdt@kline_1M.",
+    ),
     "IDA-E3100": Code(
         "a plugin cannot be used",
         "A plugin failed in a way that its user, not Ida, can mend.",
