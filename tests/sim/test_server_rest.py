@@ -23,7 +23,8 @@ async def test_what_a_client_reads_first() -> None:
 async def test_depth_and_its_weights() -> None:
     api, used = make_api(), 0
     async with serving(api) as client:
-        for limit, weight in ((None, 5), (100, 5), (101, 25), (500, 25), (501, 50), (1000, 50), (1001, 250), (9999, 250)):
+        weights = (None, 5), (100, 5), (101, 25), (500, 25), (501, 50), (1000, 50), (1001, 250), (9999, 250)
+        for limit, weight in weights:
             more = {} if limit is None else {"limit": limit}
             answer = await client.get("/api/v3/depth", params={"symbol": "BTCUSDT", **more})
             used += weight
