@@ -66,7 +66,7 @@ $(BIN)/python:
 CFLAGS := -D_GNU_SOURCE -std=c11 -Wall -Wextra -Wno-unused-parameter -Icsrc
 SANE := -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all
 C_TESTS := $(basename $(notdir $(wildcard tests/c/test_*.c)))
-C_THREADED := $(filter test_queue test_journal test_log test_thread,$(C_TESTS))
+C_THREADED := $(filter test_queue test_journal test_log test_recorder test_thread,$(C_TESTS))
 C_FUZZERS := $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c)))
 needs = $(patsubst %,csrc/%.c,$(shell sed -n '/needs:/{s/.*needs: *//;s/ *\*\/.*//p;q;}' $(1)))
 
@@ -120,7 +120,7 @@ define c_program
 build/c/$(1)/$(3): $(2)/$(3).c $(call needs,$(2)/$(3).c) $(wildcard csrc/*.h tests/c/*.h tests/fuzz/*.h) $(4)
 	@mkdir -p $$(@D)
 	@echo "cc $$@"
-	@$$(CC) $$(CFLAGS) $$(FLAGS) -o $$@ $(2)/$(3).c $(call needs,$(2)/$(3).c) -pthread -lm
+	@$$(CC) $$(CFLAGS) $$(FLAGS) -o $$@ $(2)/$(3).c $(call needs,$(2)/$(3).c) -pthread -lm -ldl
 endef
 $(foreach kind,plain address thread,$(foreach t,$(C_TESTS),$(eval $(call c_program,$(kind),tests/c,$(t)))))
 $(foreach kind,fuzz short,$(foreach t,$(C_FUZZERS),$(eval $(call c_program,$(kind),tests/fuzz,$(t),$(FUZZED)))))

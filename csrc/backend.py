@@ -14,7 +14,7 @@ CSRC = Path(__file__).resolve().parent
 MODULE = "ida_core._core"
 
 #: Headers that serve other C files alone; all others are offered to Python.
-INTERNAL = ("binance_message", "chance", "fill", "map", "orders", "recorded", "stops", "tape", "taker")
+INTERNAL = ("binance_message", "chance", "fill", "map", "orders", "pack", "recorded", "stops", "tape", "taker")
 
 
 def cdef(header: Path) -> str:
@@ -64,7 +64,7 @@ def _use_extension() -> None:
             "-std=c11", "-O3", "-Wall", "-Wextra", "-Wno-unused-parameter", "-fno-strict-aliasing",
             "-fvisibility=hidden", "-ffp-contract=off", "-pthread",
         ],
-        extra_link_args=["-pthread"],
+        extra_link_args=["-pthread", "-ldl"],
         py_limited_api=True,
     )
     plain_init = Distribution.__init__

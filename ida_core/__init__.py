@@ -91,6 +91,7 @@ if TYPE_CHECKING:
         VenueSetup as VenueSetup,
         WorstCase as WorstCase,
     )
+    from ida_core.recorder import Recorder as Recorder, RecorderState as RecorderState
     from ida_core.records import (
         event_of as event_of,
         event_reader as event_reader,
@@ -139,6 +140,7 @@ _HOMES = {
     "report": ("FillRow", "OrderRow", "Report", "Samples"),
     "risk": ("RiskGate", "RiskState"),
     "nearest": ("suggestion",),
+    "recorder": ("Recorder", "RecorderState"),
     "records": ("event_of", "event_reader", "state_change", "watch_bits"),
 }
 _HOME_OF = {name: f"ida_core.{module}" for module, names in _HOMES.items() for name in names}

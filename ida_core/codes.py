@@ -298,4 +298,10 @@ CODES = {
         "The run itself is whole in its journal; only this report is missing.",
         "`ida report RUN --out DIR` makes it again in another folder.",
     ),
+    "IDA-E7240": Code(
+        "a recording cannot be written",
+        "The folder for recorded market data cannot be made or written, the disk is full, or a name is in use there. "
+        "What was recorded before is whole.",
+        "Make room or choose another folder.",
+    ),
 }
