@@ -87,7 +87,7 @@ class ExchangeInfo:
             self._document = msgspec.json.decode(body, type=_Document)
             symbols = [msgspec.json.decode(raw, type=_Symbol) for raw in self._document.symbols]
         except msgspec.MsgspecError as error:
-            raise VenueError(f"exchangeInfo is not what Binance answers: {error}", code="IDA-E4110") from error
+            raise VenueError(f"exchangeInfo is not what Binance answers: {error}", code="IDA-E4120") from error
         self._symbols = {s.symbol: (s, bytes(raw)) for s, raw in zip(symbols, self._document.symbols, strict=True)}
 
     @property
@@ -204,5 +204,5 @@ def _number(symbol: str, filters: Mapping[str, Mapping[str, Any]], name: str, fi
         number = Decimal("NaN")
     if not is_sane(number) or number < 0:
         raise VenueError(
-            f"exchangeInfo: {symbol} {name}.{field} = {text!r} is no decimal of 0 or more", code="IDA-E4110")
+            f"exchangeInfo: {symbol} {name}.{field} = {text!r} is no decimal of 0 or more", code="IDA-E4120")
     return number

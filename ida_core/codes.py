@@ -149,11 +149,18 @@ CODES = {
         "A request was not sent: nothing happened at the exchange.",
         "It is safe to try again; check the network and the exchange's status page.",
     ),
-    "IDA-E4110": Code(
+    "IDA-E4120": Code(
         "an answer that cannot be understood",
         "What answered is not the exchange that was asked for, or it changed its protocol: the message says what was "
         "asked, and what came.",
         "Look at the address: something else may listen there, such as a proxy or a login page of the network.",
+    ),
+    "IDA-E4121": Code(
+        "a certificate that is not trusted",
+        "The server's certificate is not signed by whom this machine trusts, is of another name, or has expired; or "
+        "encryption could not be agreed on. Nothing was sent.",
+        "For a server of your own, name its certificate: ca_file in the feed's section. For the exchange itself, the "
+        "clock of this machine may be wrong, or something stands between.",
     ),
     "IDA-E4150": Code(
         "the archive does not answer",
@@ -164,6 +171,13 @@ CODES = {
         "too many requests",
         "The exchange's rate limit is used up; going on would get the address banned.",
         "Wait as long as the message says. Lower the order rate or the number of symbols.",
+    ),
+    "IDA-E4210": Code(
+        "the address is banned",
+        "The exchange has banned this network address for too many requests. Nothing more is sent until the ban ends: "
+        "each further request would make it longer.",
+        "Wait until the time that the message says, and look for other programs on the same address. A run goes on "
+        "with its books marked stale, and ends if the ban outlasts its patience.",
     ),
     "IDA-E4300": Code(
         "the venue refused a request",

@@ -111,7 +111,7 @@ def test_an_unknown_symbol_names_the_nearest() -> None:
 def test_what_is_no_such_answer_is_told(body: bytes) -> None:
     with pytest.raises(VenueError, match="exchangeInfo is not what Binance answers") as error:
         ExchangeInfo(body)
-    assert error.value.code == "IDA-E4110"
+    assert error.value.code == "IDA-E4120"
 
 
 @pytest.mark.parametrize("text", ["NaN", "-1", "many", "1e99", "", None])

@@ -1,0 +1,227 @@
+"""One request, one answer, over HTTP; what is wrong with it by what the caller does next.
+
+Every answer corrects the budget. Nothing here waits for it: a request that the budget has no room for is not sent.
+"""
+
+import re
+import ssl
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+import httpx
+import msgspec
+import trio
+
+from ida_binance.budget import NS_PER_S, Budget
+from ida_core.errors import RateLimited, RequestRejected, VenueError, VenueUnavailable
+
+MOST_BODY_BYTES = 128 << 20
+#: Where 429 or 418 do not say how long.
+PAUSE_S, BAN_S, MOST_WAIT_S = 60.0, 120.0, 4 * 86400.0
+_BANNED_UNTIL = re.compile(rb"banned until (\d{13})\b")
+_SHOWN_BYTES = 80
+
+
+class Answer(NamedTuple):
+    """A body of status 200, with local times of the request and of the whole answer."""
+
+    body: bytes
+    sent_ns: int
+    received_ns: int
+
+    @property
+    def middle_ns(self) -> int:
+        return (self.sent_ns + self.received_ns) // 2
+
+    @property
+    def round_trip_ns(self) -> int:
+        return self.received_ns - self.sent_ns
+
+
+class _Refusal(msgspec.Struct):
+    code: int
+    msg: str
+
+
+class Rest:
+    """Requests to one base address.
+
+    Args:
+        base: scheme and host, as in ``https://api.binance.com``.
+        budget: of weight; spent and corrected here.
+        context: whom to trust where the base is https.
+        timeout_s: for a whole request and its answer, in seconds.
+    """
+
+    def __init__(self, base: str, budget: Budget, context: ssl.SSLContext | None, timeout_s: float = 10.0) -> None:
+        self.base, self.budget, self.timeout_s = base, budget, timeout_s
+        options: dict[str, Any] = {
+            "timeout": timeout_s, "trust_env": False, "follow_redirects": False,
+            "headers": {"Accept": "application/json", "User-Agent": "ida"},
+        }  # fmt: skip
+        self._options = options if context is None else {**options, "verify": context}
+
+    def get(self, path: str, weight: int, **parameters: Any) -> Answer:
+        """Ask, and wait for the answer: for the time before there is a loop.
+
+        Raises:
+            VenueUnavailable: not reached, or no answer in time.
+            RateLimited: the budget has no room, or the exchange says so.
+            RequestRejected: the exchange understood, and said no.
+            VenueError: what answered is no Binance.
+        """
+        url, sent_ns = self._admit(path, weight, parameters)
+        body, late = bytearray(), time.monotonic() + self.timeout_s
+        with self._failures(url), httpx.Client(**self._options) as client, client.stream("GET", url) as response:
+            for piece in response.iter_bytes():
+                body += piece
+                self._refuse_endless(url, body, time.monotonic() > late)
+        return self._judge(url, response, bytes(body), sent_ns)
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator["Session"]:
+        """Requests in the loop, over connections that are kept; all are closed at the end of the block."""
+        async with httpx.AsyncClient(**self._options) as client:
+            yield Session(self, client)
+
+    def _admit(self, path: str, weight: int, parameters: Mapping[str, Any]) -> tuple[str, int]:
+        """Spend the weight; the URL and the time."""
+        query = urlencode({key: value for key, value in parameters.items() if value is not None})
+        url, now_ns = f"{self.base}{path}{query and '?' + query}", time.time_ns()
+        wait_s = self.budget.wait_s(weight, now_ns)
+        if wait_s:
+            banned = self.budget.banned_until_ns > now_ns
+            why = f"banned until {_clock(self.budget.banned_until_ns)}" if banned else f"room in {wait_s:.1f} s"
+            raise RateLimited(f"GET {url}: not sent, for the weight is used up ({why})", wait_s,
+                              code="IDA-E4210" if banned else None)  # fmt: skip
+        self.budget.spend(weight, now_ns)
+        return url, now_ns
+
+    @contextmanager
+    def _failures(self, url: str) -> Iterator[None]:
+        """What httpx raises, in our words."""
+        try:
+            yield
+        except httpx.TimeoutException as error:
+            raise _late(url, self.timeout_s) from error
+        except httpx.ConnectError as error:
+            raise _unreachable(url, error) from error
+        except (httpx.ProtocolError, httpx.DecodingError) as error:
+            raise VenueError(f"GET {url}: what answered speaks no HTTP: {error}", code="IDA-E4120") from error
+        except httpx.HTTPError as error:
+            what = str(error) or type(error).__name__
+            raise VenueUnavailable(f"GET {url}: the connection broke: {what}") from error
+
+    def _refuse_endless(self, url: str, body: bytes | bytearray, late: bool) -> None:
+        if late:
+            raise _late(url, self.timeout_s)
+        if len(body) > MOST_BODY_BYTES:
+            raise VenueError(f"GET {url}: the answer has more than {MOST_BODY_BYTES} bytes", code="IDA-E4120")
+
+    def _judge(self, url: str, response: httpx.Response, body: bytes, sent_ns: int) -> Answer:
+        """The answer of status 200; any other raises."""
+        received_ns, status = time.time_ns(), response.status_code
+        self.budget.correct(response.headers, sent_ns, received_ns)
+        if status == 200:
+            if body[:1] not in (b"{", b"["):
+                raise VenueError(f"GET {url}: no JSON came, but {_begin_of(body)}", code="IDA-E4120")
+            return Answer(body, sent_ns, received_ns)
+        if status in (418, 429):
+            raise self._limited(url, status, response.headers, body, received_ns)
+        if status == 403:
+            self.budget.pause(received_ns + int(BAN_S * NS_PER_S))
+            raise RateLimited(
+                f"GET {url}: HTTP 403: the exchange's firewall refused it; waiting {BAN_S:.0f} s", BAN_S)
+        if status >= 500:
+            raise VenueUnavailable(f"GET {url}: HTTP {status}: {_begin_of(body)}")
+        raise _refused(url, status, response.headers, body)
+
+    def _limited(self, url: str, status: int, headers: Mapping[str, str], body: bytes, now_ns: int) -> RateLimited:
+        """Close the budget as long as the exchange says."""
+        wait_s = _retry_after_s(headers)
+        if status == 429:
+            wait_s = PAUSE_S if wait_s is None else wait_s
+            self.budget.pause(now_ns + int(wait_s * NS_PER_S))
+            return RateLimited(f"GET {url}: HTTP 429: too many requests; nothing is sent for {wait_s:.0f} s", wait_s)
+        until_ns = now_ns + int((BAN_S if wait_s is None else wait_s) * NS_PER_S)
+        if found := _BANNED_UNTIL.search(body):
+            told_ns = int(found[1]) * 1_000_000 - self.budget.offset_ns
+            until_ns = max(until_ns if wait_s is not None else 0, min(told_ns, now_ns + int(MOST_WAIT_S * NS_PER_S)))
+        self.budget.ban(until_ns)
+        return RateLimited(
+            f"GET {url}: HTTP 418: this address is banned until {_clock(until_ns)}; nothing is sent until then",
+            max(0.0, (until_ns - now_ns) / NS_PER_S), code="IDA-E4210")
+
+
+class Session:
+    """Requests in the loop; made by ``Rest.session``."""
+
+    def __init__(self, rest: Rest, client: httpx.AsyncClient) -> None:
+        self._rest, self._client = rest, client
+
+    async def get(self, path: str, weight: int, **parameters: Any) -> Answer:
+        """As ``Rest.get``, and cancelled like any other wait; raises the same."""
+        rest = self._rest
+        url, sent_ns = rest._admit(path, weight, parameters)
+        body = bytearray()
+        with rest._failures(url):
+            try:
+                with trio.fail_after(rest.timeout_s):
+                    async with self._client.stream("GET", url) as response:
+                        async for piece in response.aiter_bytes():
+                            body += piece
+                            rest._refuse_endless(url, body, False)
+            except trio.TooSlowError as error:
+                raise _late(url, rest.timeout_s) from error
+        return rest._judge(url, response, bytes(body), sent_ns)
+
+
+def _late(url: str, timeout_s: float) -> VenueUnavailable:
+    return VenueUnavailable(f"GET {url}: no whole answer within {timeout_s:g} s")
+
+
+def _unreachable(url: str, error: Exception) -> VenueUnavailable:
+    """httpx tells a refused connection, an unknown host and a certificate that is not trusted alike."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return VenueUnavailable(
+                f"GET {url}: the certificate is not trusted: {cause.verify_message}; ca_file in the feed's section "
+                "names a file of certificates to trust", code="IDA-E4121")
+        if isinstance(cause, ssl.SSLError):
+            return VenueUnavailable(f"GET {url}: TLS did not come about: {cause.reason or cause}", code="IDA-E4121")
+        cause = cause.__cause__ or cause.__context__
+    return VenueUnavailable(f"GET {url}: not reached: {error}")
+
+
+def _refused(url: str, status: int, headers: Mapping[str, str], body: bytes) -> VenueError:
+    """A refusal in the exchange's words, or something else that answers in its place."""
+    try:
+        said = msgspec.json.decode(body, type=_Refusal)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        where = f" to {headers['location']}" if "location" in headers else ""
+        return VenueError(
+            f"GET {url}: HTTP {status}{where}, and no words of Binance's, but {_begin_of(body)}", code="IDA-E4120")
+    return RequestRejected(f"GET {url}: HTTP {status}: {said.code} {said.msg}", said.code, said.msg)
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+    text = headers.get("retry-after", "")
+    return min(float(text), MOST_WAIT_S) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def _begin_of(body: bytes) -> str:
+    return repr(body[:_SHOWN_BYTES])[1:] if body else "not a byte"
+
+
+def _clock(ns: int) -> str:
+    """A moment in words, UTC.
+
+    >>> _clock(1_763_800_000_000_000_000)
+    '2025-11-22T08:26:40Z'
+    """
+    return datetime.fromtimestamp(ns // NS_PER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

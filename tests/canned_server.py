@@ -1,0 +1,100 @@
+"""A server on loopback that answers as it is told: for what a client must make of any answer."""
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple
+
+
+class Canned(NamedTuple):
+    """An answer. ``late_s``: how long it hesitates, once the head is out; ``announced``: its length, if it lies."""
+
+    body: bytes = b"{}"
+    status: int = 200
+    headers: dict[str, str] = {}  # noqa: RUF012 - never written to
+    late_s: float = 0.0
+    announced: int | None = None
+
+
+class CannedServer:
+    """``answer`` maps a path with its query to what is sent; ``asked`` lists what was asked for."""
+
+    def __init__(self, context: ssl.SSLContext | None) -> None:
+        self.asked: list[str] = []
+        self.answer: Callable[[str], Canned] = lambda path: Canned()
+        server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        server.daemon_threads = True
+        if context is not None:
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        self.scheme, self.port, self.server = "https" if context else "http", server.server_address[1], server
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://127.0.0.1:{self.port}"
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        canned = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                canned.asked.append(self.path)
+                answer = canned.answer(self.path)
+                self.send_response(answer.status)
+                for name, value in answer.headers.items():
+                    self.send_header(name, value)
+                length = len(answer.body) if answer.announced is None else answer.announced
+                self.send_header("Content-Length", str(length))
+                self.end_headers()
+                time.sleep(answer.late_s)
+                self.wfile.write(answer.body)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        return Handler
+
+
+@contextmanager
+def canned_server(context: ssl.SSLContext | None = None) -> Iterator[CannedServer]:
+    canned = CannedServer(context)
+    thread = threading.Thread(target=canned.server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield canned
+    finally:
+        canned.server.shutdown()
+        canned.server.server_close()
+        thread.join()
+
+
+@contextmanager
+def speaks(text: bytes) -> Iterator[str]:
+    """The address of a server that says this to whoever connects, whatever it is asked, and hangs up."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                connection.settimeout(2)
+                try:
+                    connection.recv(1 << 16)
+                    connection.sendall(text)
+                except OSError:
+                    continue
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
