@@ -189,12 +189,12 @@ def _check_status(url: str, answer: httpx.Response) -> None:
     if status >= 500 or status in (408, 425, 429):
         after = answer.headers.get("Retry-After", "")
         raise _Passing(f"HTTP {status}", float(after) if after.isdigit() else 0.0)
-    raise VenueError(f"{url}: HTTP {status}, where a file or 404 was expected: is this the archive?", code="IDA-E4110")
+    raise VenueError(f"{url}: HTTP {status}, where a file or 404 was expected: is this the archive?", code="IDA-E4120")
 
 
 def _passing(url: str, error: httpx.HTTPError) -> Exception:
     if isinstance(error, httpx.UnsupportedProtocol | httpx.TooManyRedirects):
-        return VenueError(f"{url}: {error}", code="IDA-E4110")
+        return VenueError(f"{url}: {error}", code="IDA-E4120")
     if isinstance(error.__cause__, ssl.SSLError) or "CERTIFICATE" in str(error):
         return VenueUnavailable(f"{url}: {error}", code="IDA-E4150")
     return _Passing(str(error) or type(error).__name__)
