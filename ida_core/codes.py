@@ -149,6 +149,23 @@ CODES = {
         "A request was not sent: nothing happened at the exchange.",
         "It is safe to try again; check the network and the exchange's status page.",
     ),
+    "IDA-E4110": Code(
+        "the exchange's name is not known",
+        "The host name of a connection could not be turned into an address: there is no network, no name server, or "
+        "the name is misspelt. Nothing was sent.",
+        "Check the network and the URL that the message names.",
+    ),
+    "IDA-E4111": Code(
+        "nobody answers at the address",
+        "The connection was refused, no way leads there, or no answer came in time. Nothing was sent.",
+        "Check the URL that the message names, the network and a firewall; then the exchange's status page.",
+    ),
+    "IDA-E4112": Code(
+        "the server refused the WebSocket",
+        "What answers speaks HTTP and gave a status of its own instead of opening a WebSocket: the path is wrong, too "
+        "many connections were tried (429), the address is banned (418), or the service is down (5xx).",
+        "The message has status and words. After 429 and 418 wait: each further try makes it longer.",
+    ),
     "IDA-E4120": Code(
         "an answer that cannot be understood",
         "What answered is not the exchange that was asked for, or it changed its protocol: the message says what was "
