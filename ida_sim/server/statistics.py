@@ -156,7 +156,7 @@ class Statistics:
             shift_ns: of the time zone in which days begin, from UTC.
         """
         first_ns = (self._seconds if interval == "1s" else self._minutes).first_ns
-        if first_ns is None:
+        if first_ns is None or (start_ns is not None and start_ns > now_ns):
             return []
         first = opening(interval, first_ns, shift_ns)
         last = opening(interval, max(now_ns, first_ns) if end_ns is None else min(end_ns, now_ns), shift_ns)
@@ -194,7 +194,7 @@ class Statistics:
 
     def price_before(self, time_ns: int) -> int | None:
         """The last price before ``time_ns``, to the second; None where nothing was traded before."""
-        earlier = self._seconds.before(time_ns) or self._minutes.before(time_ns)
+        earlier = self._seconds.before(time_ns) or self._minutes.before(time_ns // MINUTE_NS * MINUTE_NS)
         return earlier.close if earlier else None
 
 
