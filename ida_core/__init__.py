@@ -79,6 +79,10 @@ if TYPE_CHECKING:
     from ida_core.protocols import (
         API_LEVEL as API_LEVEL,
         FeedPlugin as FeedPlugin,
+        Listed as Listed,
+        LiveFeed as LiveFeed,
+        LiveSetup as LiveSetup,
+        LiveVenue as LiveVenue,
         NoConfig as NoConfig,
         Plugin as Plugin,
         Recording as Recording,
@@ -133,9 +137,8 @@ _HOMES = {
     "order_table": ("OrderTable",),
     "portfolio": ("Portfolio", "Position"),
     "protocols": (
-        "API_LEVEL", "FeedPlugin", "NoConfig", "Plugin", "Recording", "ReportPanel",
-        "Reporter", "RiskCheck", "Strategy", "Subscription", "Venue", "VenueSetup",
-        "WorstCase",
+        "API_LEVEL", "FeedPlugin", "Listed", "LiveFeed", "LiveSetup", "LiveVenue", "NoConfig", "Plugin", "Recording",
+        "ReportPanel", "Reporter", "RiskCheck", "Strategy", "Subscription", "Venue", "VenueSetup", "WorstCase",
     ),
     "report": ("FillRow", "OrderRow", "Report", "Samples"),
     "risk": ("RiskGate", "RiskState"),

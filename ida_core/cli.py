@@ -6,7 +6,8 @@ Errors end in ``ida_core.failure``. Nothing heavy is imported until a command ne
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -87,6 +88,75 @@ class IdaGroup(click.Group):
         if found:
             ctx.fail(f"{name!r} may be {' or '.join(found)}")
         ctx.fail(f"no command is called {name!r}{suggestion(name, names)}")
+
+
+class ConfigCommand(IdaCommand):
+    """A command that takes a configuration's options, and those of live feeds: shorthands for keys of their sections.
+
+    Which of these there are only the plugins can tell; they are loaded when an option is none of the command's own.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        own = {name for parameter in self.get_params(ctx) for name in parameter.opts}
+        strange = [word for word in args if word.startswith("--") and word.partition("=")[0] not in own]
+        if strange and strange != ["--"]:
+            args, ctx.meta["feed_options"] = _take_options(args, _live_options(args))
+        return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_options(ctx, formatter)
+        rows = [(f"{flag} VALUE", f"{key} of {', '.join(f'[{name}]' for name in names)}")
+                for flag, (key, names) in _live_options([]).items()]
+        if rows:
+            with formatter.section("Options of live feeds"):
+                formatter.write_dl(rows)
+
+
+def _live_options(args: Sequence[str]) -> dict[str, tuple[str, list[str]]]:
+    """Option → the key it sets and the feeds that have it; of the plugins that ``args`` would load."""
+    from ida_core.errors import IdaError
+    from ida_core.plugins import load_plugins
+
+    folders = [value for flag, value in _values(args) if flag == "--plugins-dir"]
+    try:
+        kinds = load_plugins(folders).live_feeds.values()
+    except IdaError:  # the command itself will say so
+        return {}
+    found: dict[str, tuple[str, list[str]]] = {}
+    for kind in kinds:
+        for flag, key in kind.options.items():
+            found.setdefault(flag, (key, []))[1].append(kind.name)
+    return found
+
+
+def _values(args: Sequence[str]) -> list[tuple[str, str]]:
+    """Each long option with what follows it."""
+    pairs = []
+    for word, following in pairwise([*args, ""]):
+        flag, equals, value = word.partition("=")
+        if flag.startswith("--"):
+            pairs.append((flag, value if equals else following))
+    return pairs
+
+
+def _take_options(args: Sequence[str], known: Container[str]) -> tuple[list[str], list[tuple[str, str]]]:
+    """``args`` without the ``known`` options and their values, and these."""
+    left, taken, words = [], [], iter(args)
+    for word in words:
+        flag, equals, value = word.partition("=")
+        if flag not in known:
+            left.append(word)
+            continue
+        value = value if equals else next(words, "")
+        if not value:
+            raise click.UsageError(f"Option {flag!r} requires an argument.")
+        taken.append((flag, value))
+    return left, taken
+
+
+def _given(given: dict[str, Any]) -> dict[str, Any]:
+    """The options of a command, those of live feeds among them."""
+    return {**given, "feed_options": click.get_current_context().meta.get("feed_options", ())}
 
 
 class IdaListing(IdaGroup):
@@ -190,7 +260,7 @@ config_options = _options(
     click.argument("config", required=False, type=_PATH),
     click.option("--exchange", metavar="NAME", help="sim (the default), or another venue."),
     click.option(
-        "--feed", multiple=True, metavar="PATH|NAME", help="A recording, or a feed: synthetic."
+        "--feed", multiple=True, metavar="PATH|NAME", help="A recording, or a feed: synthetic, or a live one."
     ),
     click.option("--symbol", multiple=True, metavar="SYMBOL", help="As the venue spells it."),
     click.option("--strategy", multiple=True, metavar="NAME", help="What trades; `ida plugins` lists them."),
@@ -200,7 +270,8 @@ config_options = _options(
     plugin_options,
     click.option("--seed", type=int, help="Of all chance in the run."),
     click.option("--speed", metavar="max|X", help="X times real time; max by default."),
-    click.option("--duration", type=float, metavar="SECONDS", help="Of simulated time."),
+    click.option("--duration", type=float, metavar="SECONDS", help="Of simulated time; live, of real time."),
+    click.option("--record", metavar="DIR", help="Record there what a live feed receives."),
     click.option("--out", metavar="DIR", help="Where run directories are made: runs."),
 )
 
@@ -219,6 +290,7 @@ def demo(as_json: bool, **given: Any) -> int:
 
 
 @cli.command(
+    cls=ConfigCommand,
     examples=[
         "ida run --feed spot_btcusdt.gz --strategy market_maker",
         "ida run --feed synthetic --duration 600 --strategy grid --set grid.quotes=3",
@@ -235,16 +307,16 @@ def run(as_json: bool, **given: Any) -> int:
     """
     from ida_core import commands
 
-    return commands.run(given, as_json)
+    return commands.run(_given(given), as_json)
 
 
-@cli.command(examples=["ida plan ida.toml", "ida plan --feed synthetic --strategy grid --json"])
+@cli.command(cls=ConfigCommand, examples=["ida plan ida.toml", "ida plan --feed synthetic --strategy grid --json"])
 @config_options
 def plan(as_json: bool, **given: Any) -> int:
     """Print what `run` would do with the same arguments, and stop."""
     from ida_core import commands
 
-    return commands.plan(given, as_json)
+    return commands.plan(_given(given), as_json)
 
 
 @cli.group(
@@ -316,7 +388,7 @@ def config() -> None:
     """Look at the configuration."""
 
 
-@config.command(examples=["ida config check ida.toml", "ida config check ida.toml --json"])
+@config.command(cls=ConfigCommand, examples=["ida config check ida.toml", "ida config check ida.toml --json"])
 @config_options
 def check(as_json: bool, **given: Any) -> int:
     """Tell all that is wrong, with file and line.
@@ -325,16 +397,16 @@ def check(as_json: bool, **given: Any) -> int:
     """
     from ida_core import commands
 
-    return commands.config_check(given, as_json)
+    return commands.config_check(_given(given), as_json)
 
 
-@config.command(examples=["ida config show ida.toml --seed 7", "ida config show --json"])
+@config.command(cls=ConfigCommand, examples=["ida config show ida.toml --seed 7", "ida config show --json"])
 @config_options
 def show(as_json: bool, **given: Any) -> int:
     """Print each effective value and where it comes from."""
     from ida_core import commands
 
-    return commands.config_show(given, as_json)
+    return commands.config_show(_given(given), as_json)
 
 
 @config.command(examples=["ida config schema > ida.schema.json"])

@@ -34,7 +34,7 @@ Given = Mapping[str, Any]
 _KEYS = {
     "exchange": "run.exchange", "feed": "run.feed", "symbol": "run.symbols",
     "strategy": "run.strategies", "risk": "run.risk", "report": "run.reports", "seed": "run.seed",
-    "speed": "run.speed", "duration": "run.duration_s", "out": "run.out",
+    "speed": "run.speed", "duration": "run.duration_s", "out": "run.out", "record": "run.record",
 }
 #: A short horizon: it quotes near the others, so that five minutes have something to show. Fees still eat it.
 DEMO = {"feed": ("synthetic",), "strategy": ("market_maker",), "sets": ("market_maker.horizon_s=1",)}
@@ -64,7 +64,19 @@ def _settings(given: Given, plugins: Plugins) -> Loaded:
         for name, key in _KEYS.items()
         if given.get(name) not in (None, ())
     ]
+    options += _feed_options(given, plugins)
     return load(given.get("config"), options=options, sets=given.get("sets", ()), plugins=plugins)
+
+
+def _feed_options(given: Given, plugins: Plugins) -> list[Option]:
+    """What options of live feeds set: in the section of the one that is named, or of each that has the option."""
+    named = [kind for word, kind in plugins.live_feeds.items() if word in given.get("feed", ())]
+    return [
+        Option(f"{kind.name}.{kind.options[flag]}", parse_value(text), flag)
+        for flag, text in given.get("feed_options", ())
+        for kind in named or plugins.live_feeds.values()
+        if flag in kind.options
+    ]
 
 
 def _typed(name: str, value: Any) -> Any:

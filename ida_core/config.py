@@ -58,9 +58,10 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1, description="Of all chance in the run.")] = 1
     out: Annotated[str, _about("Folder in which run directories are made.")] = "runs"
     speed: Annotated[Literal["max"] | _Speed, _about("max, or a multiple of real time.")] = "max"
-    feed: Annotated[_Names, _about("Recordings, or the name of a feed such as synthetic.")] = ()
+    feed: Annotated[_Names, _about("Recordings, synthetic, or the name of a live feed.")] = ()
+    record: Annotated[str | None, _about("Folder to record into what a live feed receives.")] = None
     worst_cases: Annotated[bool, _about("Re-run under worse assumptions for the reports.")] = True
-    duration_s: Annotated[_Seconds | None, _about("Stop after so much simulated time.")] = None
+    duration_s: Annotated[_Seconds | None, _about("Stop after so much time: simulated, or real if live.")] = None
     log_level: Annotated[Literal["debug", "info", "warning", "error"], _about("Least that is logged.")] = "info"
 
 
@@ -307,9 +308,7 @@ def _with_known_names(reader: Reader, run: RunSettings, plugins: Plugins | None)
     if plugins is None:
         return run
     _check_name(reader, plugins, "exchange", run.exchange)
-    for word in run.feed:
-        if word not in plugins.feeds and word != SYNTHETIC and _is_bare(word):
-            _check_name(reader, plugins, "feed", word, "feeds")
+    _check_feeds(reader, run, plugins)
     named = {"strategies": "strategies", "risk": "risk_checks", "reports": "reporters"}
     changes: dict[str, _Names] = {}
     for key, kind in named.items():
@@ -322,9 +321,30 @@ def _with_known_names(reader: Reader, run: RunSettings, plugins: Plugins | None)
     return msgspec.structs.replace(run, **changes)
 
 
+def _check_feeds(reader: Reader, run: RunSettings, plugins: Plugins) -> None:
+    """Names are known, and a live feed stands alone: there is one clock, and its time is real."""
+    known = {**plugins.feeds, **plugins.live_feeds, SYNTHETIC: None}
+    for word in run.feed:
+        if word not in known and _is_bare(word):
+            reader.report(("run", "feed"), f"no feed or file is called {word!r}{suggestion(word, known)}")
+            seen = {problem.text for problem in reader.problems}
+            skipped = (f"skipped plugin {s.name} ({s.origin}): {s.why}" for s in plugins.skipped)
+            reader.problems += [Problem(None, text) for text in skipped if text not in seen]
+    live = [word for word in run.feed if word in plugins.live_feeds]
+    if not live:
+        if run.record is not None:
+            reader.report(("run", "record"), "run.record: only what a live feed receives can be recorded")
+        return
+    others = [word for word in run.feed if word not in plugins.feeds and word != live[0]]
+    if others:
+        reader.report(("run", "feed"), f"run.feed: {live[0]!r} is live and stands alone; leave out {', '.join(others)}")
+    if run.speed != "max":
+        reader.report(("run", "speed"), f"run.speed = {run.speed:g}: {live[0]!r} is live, so time is as fast as it is")
+
+
 def _is_bare(word: str) -> bool:
     """It reads as a name, and no file or folder is called so."""
-    return word.isidentifier() and not Path(word).exists()
+    return re.fullmatch(r"[\w-]+", word) is not None and not Path(word).exists()
 
 
 def _check_name(

@@ -55,6 +55,11 @@ def ida_feeds() -> Sequence[type]:
 
 
 @hookspec
+def ida_live_feeds() -> Sequence[type]:
+    """Subclasses of ``ida_core.LiveFeed``."""
+
+
+@hookspec
 def ida_recordings() -> Sequence[Any]:
     """Formats of recordings: objects that keep ``ida_core.Recording``."""
 

@@ -32,7 +32,17 @@ from ida_core.blame import words_of
 from ida_core.errors import IdaError, PluginError
 from ida_core.layers import Reader
 from ida_core.nearest import suggestion
-from ida_core.protocols import API_LEVEL, FeedPlugin, NoConfig, Plugin, Reporter, ReportPanel, RiskCheck, Strategy
+from ida_core.protocols import (
+    API_LEVEL,
+    FeedPlugin,
+    LiveFeed,
+    NoConfig,
+    Plugin,
+    Reporter,
+    ReportPanel,
+    RiskCheck,
+    Strategy,
+)
 
 GROUP = "ida"
 ENVIRONMENT = "IDA_PLUGINS"
@@ -45,13 +55,14 @@ KINDS = {
     "reporters": ("ida_reporters", "report"),
     "panels": ("ida_report_panels", "report panel"),
     "feeds": ("ida_feeds", "feed"),
+    "live_feeds": ("ida_live_feeds", "live feed"),
     "recordings": ("ida_recordings", "recording format"),
     "commands": ("ida_commands", "command"),
 }
 _KIND_OF_HOOK = {hook: kind for kind, (hook, _) in KINDS.items()}
 _BASES: dict[str, type[Plugin]] = {
     "ida_strategies": Strategy, "ida_risk_checks": RiskCheck, "ida_reporters": Reporter,
-    "ida_report_panels": ReportPanel, "ida_feeds": FeedPlugin,
+    "ida_report_panels": ReportPanel, "ida_feeds": FeedPlugin, "ida_live_feeds": LiveFeed,
 }  # fmt: skip
 _CORE_SECTIONS = ("run", "data", "journal", "instruments")
 
@@ -103,6 +114,7 @@ class Plugins:
     reporters: dict[str, Any] = field(default_factory=dict)
     panels: dict[str, Any] = field(default_factory=dict)
     feeds: dict[str, Any] = field(default_factory=dict)
+    live_feeds: dict[str, Any] = field(default_factory=dict)
     recordings: dict[str, Any] = field(default_factory=dict)
     commands: dict[str, Any] = field(default_factory=dict)
     loaded: list[PluginInfo] = field(default_factory=list)
@@ -433,19 +445,21 @@ def _config_of(item: Any) -> type[msgspec.Struct] | None:
 
 
 def _section_clashes(plugins: Plugins) -> list[str]:
-    """A section belongs to one plugin: two things of one name may not both have settings."""
+    """A section belongs to one plugin: two things of one name may not both have settings, unless they are the same."""
     owners: dict[str, str] = dict.fromkeys(_CORE_SECTIONS, "Ida itself")
+    known: dict[str, type[msgspec.Struct]] = {}
     problems = []
     for kind, (_, word) in KINDS.items():
         for name, item in getattr(plugins, kind).items():
             config = _config_of(item)
             if config is None or not config.__struct_fields__:
                 continue
-            if name in owners:
+            if name in owners and known.get(name) is not config:
                 problems.append(
                     f"section [{name}] would belong to the {word} {name!r} and to {owners[name]}"
                 )
             owners.setdefault(name, f"the {word} {name!r}")
+            known.setdefault(name, config)
     return problems
 
 

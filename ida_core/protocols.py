@@ -36,10 +36,13 @@ from ida_core.model import Instrument, Side
 if TYPE_CHECKING:
     from ida_core.book import Book, Market
     from ida_core.context import Context
+    from ida_core.inlet import Inlet
     from ida_core.report import Report
     from ida_core.risk import RiskState
 
 API_LEVEL = 1
+#: How long a live depth stream may be silent before its book is stale, unless its feed says otherwise.
+STALENESS_NS = 3_000_000_000
 
 
 class NoConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -122,6 +125,93 @@ class Subscription(msgspec.Struct, frozen=True):
     marks: bool = False
 
 
+class Listed(msgspec.Struct, frozen=True):
+    """One instrument of a market: as traded, its chaining rule (``lib.IDA_CHAIN_...``: 0 contiguous, 1 previous), and
+    in ticks the first price (0: not known) and how high its books must reach."""
+
+    instrument: Instrument
+    chain: int
+    first_price: int
+    highest: int
+
+
+class LiveSetup(msgspec.Struct, frozen=True, kw_only=True):
+    """What a live feed is built from: its own section as ``config``, the symbols that the run wants (none: the feed
+    chooses), overrides of instruments by symbol, and the folder to record into what arrives, if it is to."""
+
+    config: Any
+    symbols: tuple[str, ...] = ()
+    instruments: Mapping[str, Mapping[str, Any]] = msgspec.field(default_factory=dict)
+    record: Path | None = None
+
+
+class LiveFeed(Plugin):
+    """Market data as it happens, for ``--feed NAME``: paper trading, and later trading, on prices of now.
+
+    Built by ``build`` before the loop begins; what it says of the exchange then (``listed``) holds for the run.
+    ``instrument`` is an index in ``listed()``, everywhere.
+
+    ``options`` are command line options of its own, each a shorthand for a key of its section: ``{"--w-url": "url"}``.
+    ``staleness_ns``: how long a depth stream may be without proof of life before its book is not to be trusted.
+    ``clock_offset_ns``: our clock less the exchange's, as far as known. ``latency_ns``: samples of how long data takes
+    from there to us, for the simulated exchange's latency; empty where nothing was measured.
+    """
+
+    options: ClassVar[Mapping[str, str]] = {}
+    staleness_ns: int = STALENESS_NS
+    clock_offset_ns: int = 0
+    latency_ns: Sequence[int] = ()
+
+    def __init__(self, setup: LiveSetup) -> None:
+        super().__init__(setup.config)
+        self.setup = setup
+
+    @classmethod
+    def build(cls, setup: LiveSetup) -> LiveFeed:
+        """Ask the exchange what must be known before the run: instruments, the time.
+
+        Raises:
+            VenueError: it cannot be reached, or refuses.
+            ConfigError: it has no such symbol.
+        """
+        return cls(setup)
+
+    def listed(self) -> Sequence[Listed]:
+        """The instruments of the run, those asked for in their order."""
+        raise NotImplementedError
+
+    def subscribe(self, instrument: int, subscription: Subscription) -> None:
+        """What strategies want of an instrument, told before ``run`` and again when it changes. The depth stream is
+        always wanted."""
+
+    async def run(self, inlet: Inlet) -> None:
+        """Connect, subscribe, keep the inlet fed, mend what breaks; until canceled.
+
+        Raises:
+            IdaError: what cannot be mended; it ends the run in order, with this error's exit code.
+        """
+        raise NotImplementedError
+
+    def assumptions(self) -> Mapping[str, str]:
+        """What a reader of a result must know of these prices, in words."""
+        return {}
+
+    def description(self) -> Mapping[str, Any]:
+        """For the journal's first record: where the prices come from."""
+        return {}
+
+    def timings(self) -> Mapping[str, Mapping[str, float]]:
+        """Measurements of its own in µs, such as ``decode`` → p50, p99; may be empty."""
+        return {}
+
+    def warnings(self) -> Sequence[str]:
+        """Sentences on what went wrong without ending the run."""
+        return ()
+
+    def close(self) -> None:
+        """Give back what ``build`` took."""
+
+
 def _no_other(name: str) -> Any:
     raise PluginError(f"there is no exchange {name!r} in this set-up to stand on")
 
@@ -132,7 +222,8 @@ class VenueSetup(msgspec.Struct, frozen=True, kw_only=True):
     ``feed``: paths of recordings or the word ``synthetic``; ``instruments``: overrides by symbol (tick size, lot
     size, filters); ``duration_s``: of a market without an end; ``seed``: for everything that is drawn;
     ``build_other``: builds the venue of a name with its own section and all else as here, for a venue that stands on
-    another.
+    another; ``live``: builds the live feed that the run names, whose prices come as time goes by (then ``feed`` is
+    empty, and the venue's ``simulated`` must be false); None where there is none.
     """
 
     config: Any
@@ -144,6 +235,7 @@ class VenueSetup(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float | None = None
     recordings: tuple[Any, ...] = ()
     build_other: Callable[[str], Any] = _no_other
+    live: Callable[[], LiveFeed] | None = None
 
 
 class WorstCase(msgspec.Struct, frozen=True):
@@ -163,12 +255,14 @@ class Venue(Protocol):
     assumptions also has ``worst_cases() -> Sequence[WorstCase]``.
 
     Time: a venue with ``simulated`` true is pulled: ``next_event(until_ns)`` advances its own time. A live venue
-    delivers through the same method what has arrived, without waiting.
+    delivers through the same method what has arrived, without waiting; it has three methods more, ``LiveVenue``'s.
     """
 
     name: ClassVar[str]
     mode: ClassVar[str]
-    simulated: ClassVar[bool]
+
+    @property
+    def simulated(self) -> bool: ...
 
     def instruments(self) -> Sequence[Instrument]: ...
     def market(self, instrument: int) -> Market: ...
@@ -207,6 +301,18 @@ class Venue(Protocol):
 
 
 @runtime_checkable
+class LiveVenue(Protocol):
+    """What a venue whose ``simulated`` is false has besides ``Venue``'s methods."""
+
+    async def work(self) -> None:
+        """Runs beside the engine, until canceled: connections and the like. An ``IdaError`` ends the run in order."""
+    async def wait(self, until_ns: int) -> None:
+        """Return when something has arrived since the last wait, or is due, or at ``until_ns``."""
+    def real_ns(self) -> int:
+        """Up to when events may be asked for: the machine's clock, or the last arrival where that is later."""
+
+
+@runtime_checkable
 class Recording(Protocol):
     """A format of recorded market data that a package can read (hook ``ida_recordings``)."""
 
@@ -228,6 +334,7 @@ class FeedPlugin(Plugin):
 
 
 __all__ = [
-    "API_LEVEL", "BalanceUpdate", "FeedPlugin", "NoConfig", "Plugin", "Recording", "ReportPanel",
-    "Reporter", "RiskCheck", "Side", "Strategy", "Subscription", "Venue", "VenueSetup", "VenueStatus", "WorstCase",
+    "API_LEVEL", "BalanceUpdate", "FeedPlugin", "Listed", "LiveFeed", "LiveSetup", "LiveVenue", "NoConfig", "Plugin",
+    "Recording", "ReportPanel", "Reporter", "RiskCheck", "Side", "Strategy", "Subscription", "Venue", "VenueSetup",
+    "VenueStatus", "WorstCase",
 ]

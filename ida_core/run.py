@@ -44,7 +44,7 @@ from ida_core.nearest import suggestion
 from ida_core.order_table import OrderTable
 from ida_core.plugins import Plugins
 from ida_core.portfolio import Portfolio
-from ida_core.protocols import FeedPlugin, Plugin, RiskCheck, Strategy, Venue, VenueSetup
+from ida_core.protocols import FeedPlugin, LiveFeed, LiveSetup, Plugin, RiskCheck, Strategy, Venue, VenueSetup
 from ida_core.rates import MarketRates
 from ida_core.report import Report, load as load_report
 from ida_core.reporting import write_reports
@@ -114,12 +114,29 @@ def build_venue(settings: Settings, plugins: Plugins, name: str, config: Any = N
     """Build the venue of a name, with its own section or ``config``, and what else of the settings concerns it."""
     venue_class = plugins.lookup("venues", name)
     run = settings.run
-    return venue_class.build(VenueSetup(
+    live = _live_feed(settings, plugins)
+    names = {*plugins.feeds, *plugins.live_feeds}
+    venue = venue_class.build(VenueSetup(
         config=config or settings.section(name, venue_class.Config), symbols=run.symbols, seed=run.seed,
-        feed=tuple(word for word in run.feed if word not in plugins.feeds), instruments=_overrides(settings),
+        feed=tuple(word for word in run.feed if word not in names), instruments=_overrides(settings),
         on_damage=settings.data.on_damage, duration_s=run.duration_s, recordings=tuple(plugins.recordings.values()),
-        build_other=lambda other: build_venue(settings, plugins, other),
+        build_other=lambda other: build_venue(settings, plugins, other), live=live,
     ))
+    if live is not None and venue.simulated:
+        venue.close()
+        raise ConfigError(f"exchange {name!r} goes by simulated time and cannot trade on a live feed", code="IDA-E3000")
+    return venue
+
+
+def _live_feed(settings: Settings, plugins: Plugins) -> Callable[[], LiveFeed] | None:
+    """What builds the live feed that the settings name."""
+    run = settings.run
+    kind = next((plugins.live_feeds[word] for word in run.feed if word in plugins.live_feeds), None)
+    if kind is None:
+        return None
+    return lambda: kind.build(LiveSetup(
+        config=settings.section(kind.name, kind.Config), symbols=run.symbols, instruments=_overrides(settings),
+        record=Path(run.record) if run.record is not None else None))
 
 
 def _check_symbols(plugins: Iterable[Any], traded: Sequence[str]) -> None:

@@ -20,6 +20,7 @@ from ida_core import (
     FeedInstrument,
     Filters,
     Instrument,
+    Listed,
     VenueSetup,
     clock_offset,
     open_recording,
@@ -36,16 +37,6 @@ SYNTHETIC_TICKS = (512, 1 << 29)
 SYNTHETIC_QUOTES = ("USDT", "USDC", "FDUSD", "BTC", "ETH", "BNB", "EUR", "TRY")
 #: Bounds on how high a book reaches, in ticks.
 LEAST_REACH, MOST_REACH = 1 << 16, 1 << 30
-
-
-class Listed(msgspec.Struct, frozen=True):
-    """One instrument of the run: as traded, its chaining rule, and in ticks the first price and how high its
-    books must reach."""
-
-    instrument: Instrument
-    chain: int
-    first_price: int
-    highest: int
 
 
 class Source(msgspec.Struct, frozen=True):

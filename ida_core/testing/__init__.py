@@ -15,6 +15,7 @@ from ida_core.testing.checks import RISK_RULES, check_risk
 from ida_core.testing.commands import COMMAND_RULES, check_command
 from ida_core.testing.desk import Desk
 from ida_core.testing.feeds import FEED_RULES, check_feed
+from ida_core.testing.live_feeds import LIVE_FEED_RULES, check_live_feed
 from ida_core.testing.recordings import RECORDING_RULES, check_recording
 from ida_core.testing.reports import PANEL_RULES, REPORTER_RULES, check_reporter
 from ida_core.testing.rules import Finding
@@ -22,7 +23,7 @@ from ida_core.testing.strategies import STRATEGY_RULES, check_strategy
 from ida_core.testing.venues import VENUE_RULES, check_venue, make_venue
 
 __all__ = [
-    "COMMAND_RULES", "FEED_RULES", "PANEL_RULES", "RECORDING_RULES", "REPORTER_RULES", "RISK_RULES",
-    "STRATEGY_RULES", "VENUE_RULES", "Desk", "Finding", "check_command", "check_feed", "check_recording",
-    "check_reporter", "check_risk", "check_strategy", "check_venue", "make_venue",
+    "COMMAND_RULES", "FEED_RULES", "LIVE_FEED_RULES", "PANEL_RULES", "RECORDING_RULES", "REPORTER_RULES", "RISK_RULES",
+    "STRATEGY_RULES", "VENUE_RULES", "Desk", "Finding", "check_command", "check_feed", "check_live_feed",
+    "check_recording", "check_reporter", "check_risk", "check_strategy", "check_venue", "make_venue",
 ]

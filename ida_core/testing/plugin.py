@@ -16,6 +16,7 @@ from ida_core.run import build_venue
 from ida_core.testing.checks import find_risk
 from ida_core.testing.commands import find_command
 from ida_core.testing.feeds import find_feed
+from ida_core.testing.live_feeds import find_live_feed
 from ida_core.testing.recordings import find_recording
 from ida_core.testing.reports import find_reporter
 from ida_core.testing.rules import FAILED, NOT_APPLICABLE, Finding, hold
@@ -81,6 +82,7 @@ def _find(kind: str, item: Any, by: Holding) -> list[Finding]:
         "strategies": lambda: find_strategy(item, by.settings, by.beside, feeds),
         "risk_checks": lambda: find_risk(item, by.settings, by.beside),
         "feeds": lambda: find_feed(item, by.settings, by.beside),
+        "live_feeds": lambda: find_live_feed(item, by.settings),
         "reporters": lambda: find_reporter(item, by.settings),
         "panels": lambda: find_reporter(item, by.settings),
         "recordings": lambda: find_recording(item, by.sample),

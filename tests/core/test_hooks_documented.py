@@ -12,8 +12,9 @@ import pluggy
 import pytest
 import trio
 from click.testing import CliRunner
+from wire_server import served
 
-from ida_core import Execution, OrderUpdate, PlaceOrder, Report, Side, hooks
+from ida_core import Execution, LiveSetup, OrderUpdate, PlaceOrder, Report, Side, hooks
 from ida_core.config import RunSettings, Settings
 from ida_core.events import OrderType
 from ida_core.order_table import OrderTable
@@ -25,6 +26,7 @@ from ida_core.run import execute
 from ida_core.testing import (
     check_command,
     check_feed,
+    check_live_feed,
     check_recording,
     check_reporter,
     check_risk,
@@ -32,6 +34,7 @@ from ida_core.testing import (
     check_venue,
     make_venue,
 )
+from ida_core.testing.live_feeds import LiveTrial
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "hooks.md"
 HOOKS = [name for name in vars(hooks) if name.startswith("ida_")]
@@ -114,6 +117,24 @@ def _exercise_feed(tick: Any, **_: Any) -> None:
     assert trio.run(take_two, clock=MockClock(autojump_threshold=0)) == [1, 2]
 
 
+def _exercise_live_feed(wire: Any, **_: Any) -> None:
+    lines = [
+        {"book": 7, "bids": [["60000.00", "1.5"]], "asks": [["60000.01", "0.2"]]},
+        {"from": 8, "to": 9, "bids": [["60000.00", "0"], ["59999.99", "2"]], "asks": []},
+        {"trade": 1, "price": "60000.01", "quantity": "0.1", "side": "BUY"},
+    ]
+    with served(lines) as address:
+        check_live_feed(wire, wire.Config(address=address))
+        heard = LiveTrial(wire, LiveSetup(config=wire.Config(address=address))).heard
+    market = heard.markets[0]
+    assert heard.records == 3
+    assert market.synced
+    assert (market.book.bid, market.book.bid_quantity, market.last_quantity) == (5_999_999, 200_000, 10_000)
+    with pytest.raises(AssertionError, match="crossed, or beyond"), served([{**lines[0], "asks": []}, {
+        "from": 8, "to": 8, "bids": [["60000.05", "1"]], "asks": [["60000.05", "1"]]}]) as address:
+        check_live_feed(wire, wire.Config(address=address), rules=["feeds_sound_books"])
+
+
 def _exercise_recording(trades: Any, folder: Path, **_: Any) -> None:
     file = folder / "trades.csv"
     file.write_text("ts_ns,price,quantity,side\n1000,60000.00,0.001,BUY\n2000,60000.01,0.002,SELL\n")
@@ -150,6 +171,7 @@ EXERCISES: dict[str, Callable[..., None]] = {
     "ida_reporters": _exercise_reporter,
     "ida_report_panels": _exercise_panel,
     "ida_feeds": _exercise_feed,
+    "ida_live_feeds": _exercise_live_feed,
     "ida_recordings": _exercise_recording,
     "ida_venues": _exercise_venue,
     "ida_commands": _exercise_command,

@@ -1,4 +1,4 @@
-"""The inlet as feeders in Python use it: what goes in is what the market shows; full, it says so and waits for nobody."""
+"""The inlet as feeders in Python use it: what goes in is what the market shows; full, it says so and waits for none."""
 
 import pytest
 import trio
