@@ -14,7 +14,9 @@ CSRC = Path(__file__).resolve().parent
 MODULE = "ida_core._core"
 
 #: Headers that serve other C files alone; all others are offered to Python.
-INTERNAL = ("binance_message", "chance", "fill", "map", "orders", "pack", "recorded", "stops", "tape", "taker")
+INTERNAL = (
+    "binance_message", "binance_peek", "chance", "fill", "map", "orders", "pack", "recorded", "stops", "tape", "taker",
+)
 
 
 def cdef(header: Path) -> str:
