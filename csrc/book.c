@@ -25,6 +25,7 @@ typedef struct page_bits { uint64_t word[PAGE_WORDS]; } page_bits;
 
 struct ida_book {
     ida_top top;
+    ida_known known;
     side sides[2];
     uint64_t max_price;
     page *page; /* the one at 0 is not used: it stands for none */
@@ -37,6 +38,7 @@ struct ida_book {
 };
 
 static const ida_top empty_top = {-1, 0, INT64_MAX, 0};
+static const ida_known whole = {INT64_MIN, INT64_MAX};
 
 /* Rarely called: not to be inlined where it would only be in the way. */
 #define APART __attribute__((noinline))
@@ -293,10 +295,38 @@ ida_status ida_book_set(ida_book *book, int which, int64_t price, int64_t quanti
     return status;
 }
 
+/* The price of a side's last level: its levels come in no promised order. */
+static int64_t last_of(const ida_level *levels, uint32_t count, int which)
+{
+    int64_t last = levels[0].price;
+    for (uint32_t i = 1; i < count; i++)
+        if (which == IDA_BUY ? levels[i].price < last : levels[i].price > last)
+            last = levels[i].price;
+    return last;
+}
+
+static ida_known known_of(const ida_depth *depth)
+{
+    ida_known known = whole;
+    if (depth->head.flags & IDA_FLAG_WHOLE)
+        return known;
+    if (depth->bids && depth->bids >= depth->asks)
+        known.bid = last_of(depth->levels, depth->bids, IDA_BUY);
+    if (depth->asks && depth->asks >= depth->bids)
+        known.ask = last_of(depth->levels + depth->bids, depth->asks, IDA_SELL);
+    return known;
+}
+
+static APART void begin_anew(ida_book *book, const ida_depth *snapshot)
+{
+    ida_book_clear(book);
+    book->known = known_of(snapshot);
+}
+
 ida_status ida_book_apply(ida_book *book, const ida_depth *depth)
 {
     if (depth->head.kind == IDA_SNAPSHOT)
-        ida_book_clear(book);
+        begin_anew(book, depth);
     ida_status status = put(book, IDA_BUY, depth->levels, depth->bids);
     if (status == IDA_OK)
         status = put(book, IDA_SELL, depth->levels + depth->bids, depth->asks);
@@ -333,6 +363,7 @@ void ida_book_clear(ida_book *book)
     clear_side(book, &book->sides[IDA_BUY], empty_top.bid);
     clear_side(book, &book->sides[IDA_SELL], empty_top.ask);
     book->top = empty_top;
+    book->known = whole;
 }
 
 /* ---- reading ----------------------------------------------------------------------------------------------- */
@@ -394,6 +425,53 @@ int64_t ida_book_quantity_to(const ida_book *book, int which, int64_t price)
             return INT64_MAX;
     }
     return sum;
+}
+
+/* ---- what is known ------------------------------------------------------------------------------------------ */
+
+const ida_known *ida_book_known(const ida_book *book)
+{
+    return &book->known;
+}
+
+void ida_book_set_known(ida_book *book, ida_known known)
+{
+    book->known = known;
+}
+
+int ida_book_reaches(const ida_book *book, int which, int64_t price)
+{
+    return which == IDA_BUY ? price >= book->known.bid : price <= book->known.ask;
+}
+
+int64_t ida_book_quantity_of(const ida_book *book, int which, size_t levels)
+{
+    int64_t sum = 0, price = best(book, which), last = price;
+    if (!levels)
+        return 0;
+    for (; levels && price >= 0; levels--, price = ida_book_next(book, which, price)) {
+        last = price;
+        if (__builtin_add_overflow(sum, ida_book_quantity(book, which, price), &sum))
+            sum = INT64_MAX;
+    }
+    if (levels) /* the side ended first: is that its end? */
+        last = which == IDA_BUY ? INT64_MIN : INT64_MAX;
+    return ida_book_reaches(book, which, last) ? sum : -1;
+}
+
+int64_t ida_book_quantity_within(const ida_book *book, int which, double bps)
+{
+    int64_t bid = book->top.bid, ask = book->top.ask;
+    if (bid < 0 || ask == INT64_MAX || !(bps >= 0))
+        return -1;
+    double mid = ((double)bid + (double)ask) / 2, away = mid * bps / 10000;
+    double edge = which == IDA_BUY ? mid - away : mid + away;
+    int64_t price = 0;
+    if (which == IDA_BUY && edge > 0)
+        price = (int64_t)edge + ((double)(int64_t)edge < edge);
+    if (which == IDA_SELL)
+        price = edge < (double)book->max_price ? (int64_t)edge : INT64_MAX;
+    return ida_book_reaches(book, which, price) ? ida_book_quantity_to(book, which, price) : -1;
 }
 
 /* ---- making ------------------------------------------------------------------------------------------------ */

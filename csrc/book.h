@@ -16,6 +16,14 @@ typedef struct ida_top {
     int64_t ask_quantity;
 } ida_top;
 
+/* Where the book is complete: bids at or above `bid`, asks at or below `ask`. Beyond, levels that a diff has told of
+ * are in the book, but others may exist that it has not: what the book does not show there is unknown, not empty.
+ * A whole side reaches to INT64_MIN or INT64_MAX; {INT64_MAX, INT64_MIN}: nothing is known. */
+typedef struct ida_known {
+    int64_t bid;
+    int64_t ask;
+} ida_known;
+
 typedef struct ida_book ida_book;
 /* pages: how many 512-tick pages the two sides share; 16384 (64 MiB of address space, touched as used, by 2 MiB
  * where the system has huge pages) holds 5,000 scattered levels a side with room to spare. max_price: the highest tick that can be stored (a directory
@@ -25,6 +33,10 @@ void ida_book_free(ida_book *book);
 void ida_book_clear(ida_book *book);
 /* The pointer stays valid as long as the book. */
 const ida_top *ida_book_top(const ida_book *book);
+/* A new book is whole, as is one that was cleared; a snapshot sets what is known as its flags and levels tell (see
+ * IDA_FLAG_WHOLE). The pointer stays valid as long as the book. */
+const ida_known *ida_book_known(const ida_book *book);
+void ida_book_set_known(ida_book *book, ida_known known);
 /* Sets the absolute quantity at a price; 0 removes. *previous (may be NULL) gets the former quantity.
  * IDA_RANGE: price below 0 or above max_price, or a negative quantity. IDA_FULL: no page left. */
 ida_status ida_book_set(ida_book *book, int side, int64_t price, int64_t quantity, int64_t *previous);
@@ -45,5 +57,12 @@ int64_t ida_book_walk(const ida_book *book, int side, int64_t quantity, int64_t 
                       int64_t *notional_high, uint64_t *notional_low);
 /* Lots resting from the best down to `price`, inclusive. */
 int64_t ida_book_quantity_to(const ida_book *book, int side, int64_t price);
+/* Whether all that rests from the best down to `price` is known. */
+int ida_book_reaches(const ida_book *book, int side, int64_t price);
+/* Lots on the best `levels`, all there are if the side has fewer, at most INT64_MAX; -1 where that reaches beyond what is known. */
+int64_t ida_book_quantity_of(const ida_book *book, int side, size_t levels);
+/* Lots at most `bps` / 10,000 of the mid away from it; -1 without a mid, for a negative distance, and where that
+ * reaches beyond what is known. */
+int64_t ida_book_quantity_within(const ida_book *book, int side, double bps);
 
 #endif

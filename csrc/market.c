@@ -25,6 +25,10 @@ struct ida_market {
     ida_sync *sync;
     ida_book *book;
     const ida_top *top;
+    const int64_t *clock;
+    ida_observer observer;
+    ida_known known; /* of the book, also while it is not in step and shows nothing as known */
+    int is_known;
     ring quotes; /* rising ids; the first is the newest one at or below every top to come, as far as known */
     ring tops;   /* of our book, not yet compared: a quote at or below their id may still come */
 };
@@ -96,6 +100,21 @@ static void forget_sightings(ida_market *m)
     m->tops.first = m->tops.next;
 }
 
+/* ---- what is known ----------------------------------------------------------------------------------------- */
+
+/* A book that is not in step shows nothing as known; to be called when that may have changed. */
+static void show_known(ida_market *m)
+{
+    ida_book_set_known(m->book, m->view.synced ? m->known : (ida_known){INT64_MAX, INT64_MIN});
+}
+
+static inline void look_at_best(ida_market *m)
+{
+    int was = m->is_known;
+    m->is_known = m->view.synced && m->top->bid >= m->known.bid && m->top->ask <= m->known.ask;
+    m->view.left_known += was && !m->is_known && m->view.synced;
+}
+
 /* ---- depth ------------------------------------------------------------------------------------------------- */
 
 /* The book is not what the exchange has: nothing of it is kept. */
@@ -112,6 +131,8 @@ static int apply_levels(ida_market *m, const ida_depth *depth)
 {
     if (ida_book_apply(m->book, depth) != IDA_OK)
         return give_up(m, &m->view.faults, IDA_CHANGED_FAULT);
+    if (depth->head.kind == IDA_SNAPSHOT)
+        m->known = *ida_book_known(m->book);
     if (m->top->bid >= m->top->ask)
         return give_up(m, &m->view.crossed, IDA_CHANGED_CROSSED);
     if (depth->head.kind == IDA_DEPTH)
@@ -148,6 +169,9 @@ static APART int apply_depth(ida_market *m, const ida_depth *depth)
     int was_synced = m->view.synced, verdict = ida_sync_judge(m->sync, depth);
     int changes = carry_out(m, verdict, depth);
     m->view.synced = ida_sync_look(m->sync)->state == IDA_SYNCED;
+    if (!m->view.synced || !was_synced)
+        show_known(m);
+    look_at_best(m);
     if (verdict == IDA_APPLY || verdict == IDA_REPLACE)
         m->view.ts_book_ns = depth->head.ts_local_ns;
     if (m->view.synced != was_synced)
@@ -199,7 +223,7 @@ static int apply_mark(ida_market *m, const ida_mark *mark)
     return 0;
 }
 
-int ida_market_apply(ida_market *m, const ida_record *record)
+static inline int apply(ida_market *m, const ida_record *record)
 {
     if (record->kind < IDA_SNAPSHOT || record->kind > IDA_PARTIAL)
         return 0;
@@ -221,16 +245,58 @@ int ida_market_apply(ida_market *m, const ida_record *record)
     }
 }
 
+int ida_market_apply(ida_market *m, const ida_record *record)
+{
+    int changes = apply(m, record);
+    if (m->observer.see)
+        m->observer.see(m->observer.state, record, changes);
+    return changes;
+}
+
 void ida_market_reset(ida_market *m)
 {
     ida_sync_reset(m->sync);
-    m->view.synced = 0;
+    m->view.synced = m->is_known = 0;
+    show_known(m);
     forget_sightings(m);
+    if (m->observer.see)
+        m->observer.lost(m->observer.state);
 }
 
 void ida_market_finish(ida_market *m)
 {
     settle_below(m, INT64_MAX);
+}
+
+/* ---- looking ----------------------------------------------------------------------------------------------- */
+
+ida_status ida_market_observe(ida_market *m, const ida_observer *observer)
+{
+    if (m->observer.see)
+        return IDA_FULL;
+    m->observer = *observer;
+    return IDA_OK;
+}
+
+const ida_observer *ida_market_observer(const ida_market *m)
+{
+    return &m->observer;
+}
+
+void ida_market_set_clock(ida_market *m, const int64_t *now_ns)
+{
+    m->clock = now_ns;
+}
+
+int64_t ida_market_now(const ida_market *m)
+{
+    int64_t last = m->view.ts_local_ns;
+    return m->clock && *m->clock > last ? *m->clock : last;
+}
+
+int ida_market_is_known(const ida_market *m)
+{
+    return m->is_known;
 }
 
 const ida_market_view *ida_market_look(const ida_market *m)
@@ -267,6 +333,8 @@ ida_market *ida_market_new(int chain, size_t pages, int64_t max_price, size_t bu
         return NULL;
     }
     m->top = ida_book_top(m->book);
+    m->known = *ida_book_known(m->book);
+    show_known(m);
     m->view.last_price = m->view.quote_id = m->view.mark_e8 = m->view.mismatch_id = -1;
     return m;
 }
@@ -275,6 +343,8 @@ void ida_market_free(ida_market *m)
 {
     if (!m)
         return;
+    if (m->observer.see)
+        m->observer.free(m->observer.state);
     ida_sync_free(m->sync);
     ida_book_free(m->book);
     free(m);

@@ -33,7 +33,16 @@ typedef struct ida_market_view {
     int64_t quotes_compared;  /* books compared with the newest quote at or before their update id */
     int64_t quotes_mismatched;
     int64_t mismatch_id;    /* update id of the last mismatch */
+    int64_t left_known;     /* times the best of a side in step came to lie beyond what the snapshot told of */
 } ida_market_view;
+
+/* Somebody who looks at each record after it was applied. `lost`: the stream was lost, what follows may have a hole. */
+typedef struct ida_observer {
+    void (*see)(void *state, const ida_record *record, int changes);
+    void (*lost)(void *state);
+    void (*free)(void *state);
+    void *state;
+} ida_observer;
 
 typedef struct ida_market ida_market;
 ida_market *ida_market_new(int chain, size_t pages, int64_t max_price, size_t buffer_bytes);
@@ -44,6 +53,15 @@ int ida_market_apply(ida_market *m, const ida_record *record);
 void ida_market_reset(ida_market *m);
 /* Settles the comparison of quotes and books at the end of the data. */
 void ida_market_finish(ida_market *m);
+/* At most one; the market frees it. IDA_FULL: there is one already. */
+ida_status ida_market_observe(ida_market *m, const ida_observer *observer);
+const ida_observer *ida_market_observer(const ida_market *m);
+/* Where the time stands that the market is looked at in; without one its own last record's time is all it knows. */
+void ida_market_set_clock(ida_market *m, const int64_t *now_ns);
+int64_t ida_market_now(const ida_market *m);
+/* In step, and best bid and best ask lie where the book is complete: what it shows as best is. The book's own range
+ * (ida_book_known) is that of nothing while the market is not in step. */
+int ida_market_is_known(const ida_market *m);
 const ida_market_view *ida_market_look(const ida_market *m);
 const ida_sync_view *ida_market_sync(const ida_market *m);
 int64_t ida_market_kept_id(const ida_market *m); /* as ida_sync_kept_id */

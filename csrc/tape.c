@@ -122,7 +122,8 @@ static ida_status write_quote(ida_tape *t, int64_t now)
 static void write_depth(ida_tape *t, uint16_t kind, int64_t now, const ida_level *levels[2], const uint32_t counts[2])
 {
     size_t bids = counts[IDA_BUY] * sizeof(ida_level), asks = counts[IDA_SELL] * sizeof(ida_level);
-    ida_depth *depth = add(t, kind, 0, sizeof *depth + bids + asks, now);
+    int whole = kind == IDA_SNAPSHOT && counts[IDA_BUY] < RECORD_LEVELS && counts[IDA_SELL] < RECORD_LEVELS;
+    ida_depth *depth = add(t, kind, whole ? IDA_FLAG_WHOLE : 0, sizeof *depth + bids + asks, now);
     depth->first_id = t->diff_id + 1;
     t->id += kind == IDA_SNAPSHOT ? 1 : counts[IDA_BUY] + counts[IDA_SELL];
     depth->last_id = t->diff_id = t->id;

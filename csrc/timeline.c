@@ -168,6 +168,8 @@ ida_status ida_timeline_add_instrument(ida_timeline *t, int chain, size_t pages,
     x->orders = orders;
     x->max_price = max_price;
     x->market = ida_market_new(chain, pages, max_price, SYNC_BUFFER);
+    if (x->market)
+        ida_market_set_clock(x->market, &t->now_ns);
     x->exchange_book = ida_book_new(pages, max_price);
     x->exchange_sync = ida_sync_new(chain, SYNC_BUFFER);
     if (x->exchange_book)

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from ida_core.errors import DataError
+from ida_core.flow import MarketFlow
 from ida_core.model import Instrument, Side
 from ida_core.native import ffi, lib
 
@@ -19,6 +20,7 @@ DEFAULT_BUFFER_BYTES = 8 << 20
 NO_ASK = (1 << 63) - 1
 
 _SIDES = {Side.BUY: lib.IDA_BUY, Side.SELL: lib.IDA_SELL}
+_ENDS = {Side.BUY: -(1 << 63), Side.SELL: NO_ASK}
 #: The kinds of market records, as ``lib.IDA_*`` numbers them.
 MARKET_KINDS = {
     "snapshot": lib.IDA_SNAPSHOT, "depth": lib.IDA_DEPTH, "trade": lib.IDA_TRADE,
@@ -30,15 +32,28 @@ _STATES = {lib.IDA_WAITING: "WAITING", lib.IDA_FIRST: "FIRST", lib.IDA_SYNCED: "
 
 class Walk(NamedTuple):
     """What lies on one side from the best on: ``lots`` found, the ``worst`` price touched (ticks;
-    None when nothing was found) and their exact ``notional`` (ticks x lots)."""
+    None when nothing was found) and their exact ``notional`` (ticks x lots). ``known``: none of it lies
+    beyond what is known of the side, and if it ended too early that is its end."""
 
     lots: int
     worst: int | None
     notional: int
+    known: bool = True
+
+
+class Levels(list[tuple[int, int]]):
+    """Levels as (ticks, lots), best first. ``known``: none of them lies beyond what is known of the side,
+    and if there are fewer than asked for, there are no more."""
+
+    known: bool = True
 
 
 class Book:
     """An L2 book: every level of both sides; best bid and ask are read straight from C memory.
+
+    An exchange's snapshot may end before the book does. Levels beyond its last ones are **unknown**, not
+    empty, until a change tells of them: what reaches there answers None, or says so by ``known``
+    (``known_to`` is where it begins). While a market is not in step nothing of its book is known.
 
     Args:
         max_price: highest price in ticks that can be stored.
@@ -51,7 +66,7 @@ class Book:
     (99, 101, 100.0, 99.5)
     """
 
-    __slots__ = ("_book", "_owner", "_top")
+    __slots__ = ("_book", "_known", "_owner", "_top")
 
     def __init__(self, max_price: int, pages: int = DEFAULT_PAGES) -> None:
         pointer = lib.ida_book_new(pages, max_price)
@@ -70,6 +85,7 @@ class Book:
         self._book = pointer
         self._owner = owner
         self._top = lib.ida_book_top(pointer)
+        self._known = lib.ida_book_known(pointer)
 
     @property
     def pointer(self) -> Any:
@@ -117,32 +133,48 @@ class Book:
     @property
     def microprice(self) -> float | None:
         """The top's prices, each weighted by the other side's lots, in ticks; None when a side is
-        empty."""
+        empty. This is the weighted mid, not the limit of expected mids that Stoikov (2018) estimates
+        from history and calls the micro-price."""
         top = self._top
         bids, asks = top.bid_quantity, top.ask_quantity
         return (top.bid * asks + top.ask * bids) / (bids + asks) if bids and asks else None
 
     def imbalance(self, levels: int = 1) -> float | None:
         """(bids - asks) / (bids + asks) of the lots on the best ``levels``: -1 to 1; None when
-        there are none."""
+        there are none, or where more than one reach beyond what is known."""
         if levels == 1:
             bids, asks = self._top.bid_quantity, self._top.ask_quantity
         else:
-            bids = sum(lots for _, lots in self.levels(Side.BUY, levels))
-            asks = sum(lots for _, lots in self.levels(Side.SELL, levels))
+            bids = lib.ida_book_quantity_of(self._book, lib.IDA_BUY, max(levels, 0))
+            asks = lib.ida_book_quantity_of(self._book, lib.IDA_SELL, max(levels, 0))
         total = bids + asks
-        return (bids - asks) / total if total else None
+        return (bids - asks) / total if total and bids >= 0 and asks >= 0 else None
 
-    def levels(self, side: Side, n: int) -> list[tuple[int, int]]:
-        """Up to ``n`` levels as (ticks, lots), best first."""
+    def levels(self, side: Side, n: int) -> Levels:
+        """Up to ``n`` levels as (ticks, lots), best first; ``.known`` says whether others may lie among or
+        behind them."""
         which = _SIDES[side]
         most = min(n, lib.ida_book_levels(self._book, which))
         if most < 1:
-            return []
-        found = ffi.new("ida_level[]", most)
-        lib.ida_book_top_n(self._book, which, found, most)
-        flat = ffi.unpack(ffi.cast("int64_t *", found), 2 * most)
-        return list(zip(flat[::2], flat[1::2], strict=True))
+            levels = Levels()
+        else:
+            found = ffi.new("ida_level[]", most)
+            lib.ida_book_top_n(self._book, which, found, most)
+            flat = ffi.unpack(ffi.cast("int64_t *", found), 2 * most)
+            levels = Levels(zip(flat[::2], flat[1::2], strict=True))
+        levels.known = n < 1 or self._reaches(side, levels[-1][0] if len(levels) == n else None)
+        return levels
+
+    def known_to(self, side: Side) -> int | None:
+        """The worst price of a side, in ticks, down (asks: up) to which all levels are known; None when the
+        whole side is. Better than any price where nothing is known."""
+        price: int = self._known.bid if side is Side.BUY else self._known.ask
+        return None if price == _ENDS[side] else price
+
+    def _reaches(self, side: Side, price: int | None) -> bool:
+        """``price`` None: the end of the side."""
+        end = _ENDS[side] if price is None else price
+        return bool(end >= self._known.bid if side is Side.BUY else end <= self._known.ask)
 
     @property
     def level_counts(self) -> tuple[int, int]:
@@ -152,19 +184,28 @@ class Book:
             lib.ida_book_levels(self._book, lib.IDA_SELL),
         )
 
-    def quantity_at(self, side: Side, ticks: int) -> int:
-        """Lots at a price; 0 where there is no level."""
+    def quantity_at(self, side: Side, ticks: int) -> int | None:
+        """Lots at a price; 0 where there is no level, None where it is not known whether there is."""
         lots: int = lib.ida_book_quantity(self._book, _SIDES[side], ticks)
-        return lots
+        return lots if lots or self._reaches(side, ticks) else None
 
-    def depth_to(self, side: Side, price: int) -> int:
-        """Lots from the best down to ``price`` (ticks), inclusive."""
+    def depth_to(self, side: Side, price: int) -> int | None:
+        """Lots from the best down to ``price`` (ticks), inclusive; None where that reaches beyond what is
+        known."""
+        if not self._reaches(side, price):
+            return None
         lots: int = lib.ida_book_quantity_to(self._book, _SIDES[side], price)
         return lots
 
+    def depth_within(self, side: Side, bps: float) -> int | None:
+        """Lots at most ``bps`` / 10,000 of the mid away from it; None without a mid, or where that reaches
+        beyond what is known."""
+        lots: int = lib.ida_book_quantity_within(self._book, _SIDES[side], bps)
+        return lots if lots >= 0 else None
+
     def next_price(self, side: Side, price: int | None = None) -> int | None:
         """The next occupied price strictly worse than ``price``, or the best one; None at the
-        end."""
+        end of what is known or was told."""
         start = lib.IDA_FROM_BEST if price is None else max(price, -1)
         found: int = lib.ida_book_next(self._book, _SIDES[side], start)
         return found if found >= 0 else None
@@ -173,12 +214,15 @@ class Book:
         """Take ``lots`` from the best on, as far as the side reaches; nothing is changed."""
         worst, high, low = ffi.new("int64_t *"), ffi.new("int64_t *"), ffi.new("uint64_t *")
         found = lib.ida_book_walk(self._book, _SIDES[side], lots, worst, high, low)
-        return Walk(found, worst[0] if found else None, (high[0] << 64) + low[0])
+        last = worst[0] if found else None
+        known = lots < 1 or self._reaches(side, last if found == lots else None)
+        return Walk(found, last, (high[0] << 64) + low[0], known)
 
     def vwap_to(self, side: Side, lots: int) -> float | None:
-        """Average price in ticks of the best ``lots``; None when the side holds fewer."""
+        """Average price in ticks of the best ``lots``; None when the side holds fewer, or they reach beyond
+        what is known."""
         found = self.walk(side, lots)
-        return found.notional / found.lots if found.lots and found.lots == lots else None
+        return found.notional / found.lots if found.lots and found.lots == lots and found.known else None
 
     def set(self, side: Side, ticks: int, lots: int) -> int:
         """Set the absolute quantity at a price (0 removes it) and return the former one.
@@ -235,8 +279,9 @@ def _step(size: Decimal) -> tuple[int, int]:
     return decimals, int(size.scaleb(decimals))
 
 
-class Market:
-    """One instrument as we see it, kept by applying records: the book, last trade, mark, counts.
+class Market(MarketFlow):
+    """One instrument as we see it, kept by applying records: the book, last trade, mark, counts; and, once
+    asked for, what it has been doing lately (``MarketFlow``).
 
     Args:
         chain: how diffs follow each other: ``lib.IDA_CHAIN_CONTIGUOUS`` or
@@ -245,7 +290,7 @@ class Market:
         buffer_bytes: room for diffs that wait for a snapshot.
     """
 
-    __slots__ = ("_market", "_owner", "_sync", "_view", "book")
+    __slots__ = ("_owner", "_sync", "_view", "book")
 
     book: Book
 
@@ -267,6 +312,7 @@ class Market:
 
     def _attach(self, pointer: Any, owner: Any) -> None:
         self._market = pointer
+        self._flow = None
         self._owner = owner
         self._view = lib.ida_market_look(pointer)
         self._sync = lib.ida_market_sync(pointer)
@@ -294,6 +340,17 @@ class Market:
     def synced(self) -> bool:
         """The book is in step with the exchange's and may be trusted."""
         return bool(self._view.synced)
+
+    @property
+    def is_known(self) -> bool:
+        """``synced``, and best bid and best ask lie where the book is complete. While they do not, a better
+        level may exist that nobody has told of: the book needs a new snapshot."""
+        return bool(lib.ida_market_is_known(self._market))
+
+    @property
+    def left_known(self) -> int:
+        """How often the best of a side came to lie beyond what the snapshot told of."""
+        return int(self._view.left_known)
 
     @property
     def state(self) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 from decimal import Decimal
+from math import ceil, floor
 
 import pytest
 from hypothesis import settings, strategies as st
@@ -23,11 +24,15 @@ LOTS = st.just(0) | st.integers(1, 9) | st.just(2**62)
 LEVELS = st.lists(st.tuples(PRICES, LOTS), max_size=12)
 
 
+WHOLE = {Side.BUY: -(2**63), Side.SELL: 2**63 - 1}
+
+
 class Twin:
     """The book as two dicts, with its pool of pages counted."""
 
     def __init__(self):
         self.sides = {Side.BUY: {}, Side.SELL: {}}
+        self.known = dict(WHOLE)
 
     def pages(self):
         return sum(len({price // 512 for price in levels}) for levels in self.sides.values())
@@ -44,6 +49,19 @@ class Twin:
             del levels[price]
             return None
         return before
+
+    def begin(self, bids, asks, flags):
+        """Forget all; what a snapshot of so many levels lets be known."""
+        self.__init__()
+        if bids and len(bids) >= len(asks) and not flags:
+            self.known[Side.BUY] = min(price for price, _ in bids)
+        if asks and len(asks) >= len(bids) and not flags:
+            self.known[Side.SELL] = max(price for price, _ in asks)
+
+    def reaches(self, side, price):
+        """``price`` None: the end of the side."""
+        end = WHOLE[side] if price is None else price
+        return end >= self.known[side] if side is Side.BUY else end <= self.known[side]
 
     def sorted(self, side):
         return sorted(self.sides[side].items(), reverse=side is Side.BUY)
@@ -69,11 +87,12 @@ class BookMachine(RuleBasedStateMachine):
         if index < len(levels):
             self.set(side, levels[index][0], 0)
 
-    @rule(bids=LEVELS, asks=LEVELS, whole=st.booleans())
-    def apply(self, bids, asks, whole):
+    @rule(bids=LEVELS, asks=LEVELS, whole=st.booleans(), flags=st.sampled_from([0, lib.IDA_FLAG_WHOLE]))
+    def apply(self, bids, asks, whole, flags):
         if whole:
-            self.twin = Twin()
+            self.twin.begin(bids, asks, flags)
         record = (snapshot if whole else depth)(1, bids, asks)
+        record.head.flags = flags
         rows = [(Side.BUY, *level) for level in bids] + [(Side.SELL, *level) for level in asks]
         fits = all(self.twin.set(*row) is not None for row in rows)
         status = lib.ida_book_apply(self.book.pointer, record)
@@ -83,7 +102,7 @@ class BookMachine(RuleBasedStateMachine):
     def refuse_prices_out_of_range(self, side, price):
         with pytest.raises(DataError, match="range"):
             self.book.set(side, price, 1)
-        assert self.book.quantity_at(side, price) == 0
+        assert not self.book.quantity_at(side, price)
 
     @rule(side=SIDES, price=PRICES)
     def refuse_negative_quantities(self, side, price):
@@ -94,6 +113,13 @@ class BookMachine(RuleBasedStateMachine):
     def clear(self):
         self.book.clear()
         self.twin = Twin()
+
+    @rule(side=SIDES, price=st.just(None) | PRICES)
+    def know(self, side, price):
+        if (price is not None and side is Side.BUY) or price is not None:
+            self.twin.known[side] = price
+        known = self.twin.known
+        lib.ida_book_set_known(self.book.pointer, {"bid": known[Side.BUY], "ask": known[Side.SELL]})
 
     @rule(side=SIDES, price=PRICES)
     def next_price(self, side, price):
@@ -108,17 +134,53 @@ class BookMachine(RuleBasedStateMachine):
             if left:
                 taken = min(left, there)
                 left, worst, notional = left - taken, price, notional + price * taken
-        assert self.book.walk(side, lots) == (lots - left, worst, notional)
+        known = not lots or self.twin.reaches(side, None if left else worst)
+        assert self.book.walk(side, lots) == (lots - left, worst, notional, known)
+        full = known and lots and not left
+        assert self.book.vwap_to(side, lots) == (notional / lots if full else None)
+
+    def lots_to(self, side, price):
+        levels = self.twin.sorted(side)
+        upto = [q for p, q in levels if p == price or (p > price) == (side is Side.BUY)]
+        return min(sum(upto), 2**63 - 1) if self.twin.reaches(side, price) else None
 
     @rule(side=SIDES, price=PRICES)
     def depth_to(self, side, price):
-        levels = self.twin.sorted(side)
-        upto = [q for p, q in levels if p == price or (p > price) == (side is Side.BUY)]
-        assert self.book.depth_to(side, price) == min(sum(upto), 2**63 - 1)
+        assert self.book.depth_to(side, price) == self.lots_to(side, price)
+        there = self.twin.sides[side].get(price, 0)
+        assert self.book.quantity_at(side, price) == (there if there or self.twin.reaches(side, price) else None)
+
+    @rule(side=SIDES, bps=st.sampled_from([0, 1, 2.5, 100, 1000, 12_000]) | st.floats(0, 500))
+    def depth_within(self, side, bps):
+        bids, asks = self.twin.sorted(Side.BUY), self.twin.sorted(Side.SELL)
+        if not bids or not asks:
+            assert self.book.depth_within(side, bps) is None
+            return
+        mid = (bids[0][0] + asks[0][0]) / 2
+        away = mid * bps / 10_000
+        price = max(0, ceil(mid - away)) if side is Side.BUY else floor(mid + away)
+        if price >= MAX_PRICE and side is Side.SELL:
+            price = 2**63 - 1
+        assert self.book.depth_within(side, bps) == self.lots_to(side, price)
 
     @rule(side=SIDES, n=st.integers(-1, 30))
     def levels(self, side, n):
-        assert self.book.levels(side, n) == self.twin.sorted(side)[: max(n, 0)]
+        levels, twin = self.book.levels(side, n), self.twin.sorted(side)
+        assert levels == twin[: max(n, 0)]
+        assert levels.known == (n < 1 or self.twin.reaches(side, levels[-1][0] if len(levels) == n else None))
+
+    @rule(n=st.integers(2, 30))
+    def imbalance(self, n):
+        sides = [self.book.levels(side, n) for side in (Side.BUY, Side.SELL)]
+        bids, asks = (min(sum(lots for _, lots in levels), 2**63 - 1) for levels in sides)
+        known = all(levels.known for levels in sides)
+        expected = (bids - asks) / (bids + asks) if known and bids + asks else None
+        assert self.book.imbalance(n) == expected
+
+    @rule(side=SIDES)
+    def known_to(self, side):
+        price = self.twin.known[side]
+        assert self.book.known_to(side) == (None if price == WHOLE[side] else price)
 
     @invariant()
     def same(self):
@@ -182,7 +244,7 @@ def test_reads_the_depth(book):
     assert book.vwap_to(Side.SELL, 4) == (2 * 101 + 2 * 104) / 4
     assert book.vwap_to(Side.SELL, 21) is None
     assert book.vwap_to(Side.SELL, 0) is None
-    assert book.walk(Side.BUY, 7) == (7, 98, 6 * 99 + 98)
+    assert book.walk(Side.BUY, 7) == (7, 98, 6 * 99 + 98, True)
     assert (book.depth_to(Side.SELL, 103), book.depth_to(Side.SELL, 104)) == (2, 20)
     assert (book.quantity_at(Side.BUY, 98), book.quantity_at(Side.BUY, 97)) == (4, 0)
 

@@ -75,6 +75,59 @@ def test_a_gap_among_the_kept_diffs_is_told():
     assert (market.synced, market.gaps, market.buffered) == (False, 1, 1)
 
 
+def test_beyond_the_snapshot_the_book_is_unknown(market):
+    """One level a side was told of, as many as asked for: what lies behind is not known."""
+    book = market.book
+    assert (book.known_to(Side.BUY), book.known_to(Side.SELL)) == (99, 101)
+    apply(market, depth(12, [(95, 3)], [(120, 2)]))
+    assert (book.depth_to(Side.BUY, 99), book.depth_to(Side.BUY, 95), book.depth_to(Side.SELL, 102)) == (5, None, None)
+    assert (book.quantity_at(Side.BUY, 95), book.quantity_at(Side.BUY, 96)) == (3, None)
+    assert (book.depth_within(Side.SELL, 100), book.depth_within(Side.SELL, 200)) == (7, None)
+    levels = book.levels(Side.BUY, 2)
+    assert (levels, levels.known, book.levels(Side.BUY, 1).known) == ([(99, 5), (95, 3)], False, True)
+    assert (book.walk(Side.BUY, 5).known, book.walk(Side.BUY, 6).known) == (True, False)
+    assert book.vwap_to(Side.BUY, 6) is None
+    assert (book.imbalance(), book.imbalance(2)) == ((5 - 7) / 12, None)
+
+
+def test_the_shorter_side_of_a_snapshot_is_whole_and_a_flag_says_that_both_are():
+    market = Market(lib.IDA_CHAIN_CONTIGUOUS, MAX_PRICE)
+    assert market.book.depth_to(Side.BUY, 5) is None, "before any snapshot nothing is known"
+    apply(market, snapshot(10, [(99, 4), (98, 1)], [(101, 7)]))
+    assert market.book.depth_to(Side.BUY, 99) is None, "nor before the first diff"
+    apply(market, depth(11))
+    assert (market.book.known_to(Side.BUY), market.book.known_to(Side.SELL)) == (98, None)
+    assert market.book.depth_to(Side.SELL, 5000) == 7
+    market.reset()
+    assert market.book.depth_to(Side.SELL, 5000) is None
+    whole = snapshot(20, [(99, 4)], [(101, 7)])
+    whole.head.flags = lib.IDA_FLAG_WHOLE
+    apply(market, whole)
+    apply(market, depth(21))
+    assert (market.book.depth_to(Side.BUY, 0), market.book.depth_to(Side.SELL, 5000)) == (4, 7)
+
+
+def test_a_best_price_beyond_the_snapshot_is_told(market):
+    assert market.is_known
+    apply(market, depth(12, [(99, 0), (97, 2)]))
+    assert (market.synced, market.is_known, market.left_known, market.book.bid) == (True, False, 1, 97)
+    apply(market, depth(13, [(97, 1)]))
+    assert market.left_known == 1
+    apply(market, depth(14, [(99, 2)]))
+    assert market.is_known
+    apply(market, depth(15, [], [(101, 0)]))
+    assert (market.is_known, market.left_known) == (False, 2)
+
+
+def test_after_a_gap_nothing_is_known_until_the_next_snapshot(market):
+    apply(market, depth(14))
+    assert (market.is_known, market.book.depth_to(Side.BUY, 99)) == (False, None)
+    apply(market, snapshot(14, [(98, 1)], [(103, 1)]))
+    apply(market, depth(15))
+    assert (market.book.known_to(Side.BUY), market.book.known_to(Side.SELL)) == (98, 103)
+    assert market.is_known
+
+
 @pytest.mark.parametrize(
     ("bids", "change", "count"),
     [
