@@ -109,7 +109,9 @@ static int judge_next(ida_sync *s, const ida_depth *depth)
         return IDA_STALE_DIFF;
     s->view.expected_id = previous ? book : following(book);
     s->view.found_id = previous ? depth->previous_id : depth->first_id;
-    return s->view.found_id == s->view.expected_id ? IDA_APPLY : IDA_GAP;
+    if (previous)
+        return s->view.found_id == s->view.expected_id ? IDA_APPLY : IDA_GAP;
+    return s->view.found_id <= s->view.expected_id ? IDA_APPLY : IDA_GAP;
 }
 
 /* Verdict on the next diff of the chain, written into the view. */

@@ -1,6 +1,7 @@
 /* sync.h - snapshot + diffs -> a gapless book; pure: it decides, the caller applies. One per book.
- * Two rules of chaining exist. IDA_CHAIN_CONTIGUOUS (Binance spot): a diff with last_id <= L is stale, the first
- * one after a snapshot L must have first_id <= L+1 <= last_id, afterwards first_id == former last_id + 1.
+ * Two rules of chaining exist. IDA_CHAIN_CONTIGUOUS (Binance spot): a diff with last_id <= L is stale, each
+ * other one must have first_id <= L+1; usually it begins there, but one that another server cut elsewhere says again
+ * what the book has, since quantities are absolute.
  * IDA_CHAIN_PREVIOUS (Binance futures): stale if last_id < L, the first has first_id <= L <= last_id, afterwards
  * previous_id == former last_id. The first may also have previous_id <= L < first_id: nothing happened between the
  * two, so in a quiet market no second snapshot is asked for. Once in step, last_id <= the book's is a duplicate
