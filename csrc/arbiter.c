@@ -32,12 +32,10 @@ typedef struct stream {
     uint32_t behind;       /* messages since then that speak for ids that began anew */
     uint32_t counted;      /* messages since rate_ns */
     int64_t rate_ns;
-    int64_t first_ns;      /* local time of the first message */
     recent recent[RECENT]; /* by id */
 } stream;
 
 typedef struct connection {
-    int64_t opened_ns;
     int32_t live;
     int32_t disorderly; /* it has brought ids out of order: to have gone past an id proves nothing of it */
 } connection;
@@ -159,15 +157,12 @@ static int hold(ida_arbiter *a, stream *s, const ida_arrival *m)
 /* ---- the rules --------------------------------------------------------------------------------------------- */
 
 /* Whether the ids before `first` may still be brought by anybody. */
-static int may_come(const ida_arbiter *a, const stream *s, int64_t first, int64_t now_ns)
+static int may_come(const ida_arbiter *a, const stream *s, int64_t first)
 {
     const int64_t *newest = a->newest + (size_t)(s - a->streams) * a->connection_count;
     for (size_t i = 0; i < a->connection_count; i++) {
         const connection *c = &a->connections[i];
-        int64_t since = c->opened_ns > s->first_ns ? c->opened_ns : s->first_ns;
-        if (!c->live)
-            continue;
-        if (newest[i] == NONE ? now_ns - since < a->hold_ns : newest[i] < first - 1 || c->disorderly)
+        if (c->live && (newest[i] < first - 1 || c->disorderly))
             return 1;
     }
     return 0;
@@ -176,6 +171,7 @@ static int may_come(const ida_arbiter *a, const stream *s, int64_t first, int64_
 static void note_connection(ida_arbiter *a, const ida_arrival *m)
 {
     int64_t *newest = &a->newest[m->stream * a->connection_count + m->connection];
+    a->connections[m->connection].live = 1;
     if (m->last_id > *newest)
         *newest = m->last_id;
     else if (m->last_id < *newest)
@@ -194,7 +190,6 @@ static void begin_anew(ida_arbiter *a, const ida_arrival *m)
     int64_t *newest = a->newest + m->stream * a->connection_count;
     s->view.restarts++;
     s->view.last_id = NONE;
-    s->first_ns = m->ts_local_ns;
     drop_held(a, s);
     for (size_t i = 0; i < a->connection_count; i++)
         newest[i] = NONE;
@@ -222,8 +217,6 @@ static int judge_older(ida_arbiter *a, stream *s, const ida_arrival *m)
 int ida_arbiter_judge(ida_arbiter *a, const ida_arrival *m)
 {
     stream *s = &a->streams[m->stream];
-    if (s->first_ns == NONE)
-        s->first_ns = m->ts_local_ns;
     note_connection(a, m);
     if (m->last_id <= s->view.last_id)
         return judge_older(a, s, m);
@@ -280,12 +273,12 @@ static held *front(ida_arbiter *a, stream *s)
     return s->first;
 }
 
-const ida_arrival *ida_arbiter_release(ida_arbiter *a, uint32_t index, int64_t now_ns)
+const ida_arrival *ida_arbiter_release(ida_arbiter *a, uint32_t index)
 {
     stream *s = &a->streams[index];
     held *h = front(a, s);
     if (!h || (s->view.last_id != NONE && h->arrival.first_id - 1 > s->view.last_id &&
-               may_come(a, s, h->arrival.first_id, now_ns)))
+               may_come(a, s, h->arrival.first_id)))
         return NULL;
     unlink_held(a, s, h);
     return &h->arrival;
@@ -320,7 +313,7 @@ void ida_arbiter_begin(ida_arbiter *a, uint32_t index, int order)
     drop_held(a, s);
     memset(s, 0, sizeof *s);
     s->order = order;
-    s->first_ns = s->rate_ns = s->view.last_id = s->view.last_local_ns = s->view.last_venue_ns = NONE;
+    s->rate_ns = s->view.last_id = s->view.last_local_ns = s->view.last_venue_ns = NONE;
     s->winner = UINT32_MAX;
     for (size_t i = 0; i < RECENT; i++)
         s->recent[i].id = NONE;
@@ -328,9 +321,9 @@ void ida_arbiter_begin(ida_arbiter *a, uint32_t index, int order)
         a->newest[index * a->connection_count + i] = NONE;
 }
 
-void ida_arbiter_opened(ida_arbiter *a, uint32_t index, int64_t now_ns)
+void ida_arbiter_opened(ida_arbiter *a, uint32_t index)
 {
-    a->connections[index] = (connection){now_ns, 1, 0};
+    a->connections[index] = (connection){1, 0};
     for (size_t i = 0; i < a->stream_count; i++) {
         a->newest[i * a->connection_count + index] = NONE;
         if (a->streams[i].winner == index)
@@ -370,8 +363,6 @@ ida_arbiter *ida_arbiter_new(size_t streams, size_t connections, int64_t hold_ns
         ida_arbiter_free(a);
         return NULL;
     }
-    for (size_t i = 0; i < connections; i++)
-        a->connections[i] = (connection){NONE, 1, 0};
     for (size_t i = 0; i < streams; i++)
         ida_arbiter_begin(a, (uint32_t)i, IDA_ORDER_RISING);
     return a;

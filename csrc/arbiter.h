@@ -54,16 +54,16 @@ ida_arbiter *ida_arbiter_new(size_t streams, size_t connections, int64_t hold_ns
 void ida_arbiter_free(ida_arbiter *a);
 /* Begins or forgets a stream; what was held of it is dropped. stream: below `streams`. */
 void ida_arbiter_begin(ida_arbiter *a, uint32_t stream, int order);
-/* What the connection brought before is of another one, which had its place; from now on it is live. All are live to
- * begin with. One that is closed brings nothing more. */
-void ida_arbiter_opened(ida_arbiter *a, uint32_t connection, int64_t now_ns);
+/* From now on it is live; what it brought before is of another one, which had its place. A connection is live too from
+ * its first message on. One that is closed brings nothing more. */
+void ida_arbiter_opened(ida_arbiter *a, uint32_t connection);
 void ida_arbiter_closed(ida_arbiter *a, uint32_t connection);
 /* An ida_ruling. The text is copied where it is held. */
 int ida_arbiter_judge(ida_arbiter *a, const ida_arrival *m);
 /* m went on, and it was good: only now its ids are done with. */
 void ida_arbiter_passed(ida_arbiter *a, const ida_arrival *m);
 /* The next held message of the stream that may go on, or NULL. Good until the next call of judge. */
-const ida_arrival *ida_arbiter_release(ida_arbiter *a, uint32_t stream, int64_t now_ns);
+const ida_arrival *ida_arbiter_release(ida_arbiter *a, uint32_t stream);
 /* The same for any stream, of messages whose time is over; what waits before them goes on first. */
 const ida_arrival *ida_arbiter_expire(ida_arbiter *a, int64_t now_ns);
 /* When the next held message's time will be over; INT64_MAX: none is held. */

@@ -237,7 +237,7 @@ static void deliver_held(ida_intake *k, const ida_arrival *held, int64_t now_ns)
 static void release(ida_intake *k, uint32_t stream, int64_t now_ns)
 {
     const ida_arrival *held;
-    while ((held = ida_arbiter_release(k->arbiter, stream, now_ns)))
+    while ((held = ida_arbiter_release(k->arbiter, stream)))
         deliver_held(k, held, now_ns);
 }
 
@@ -419,8 +419,10 @@ void ida_intake_set_recorder(ida_intake *k, ida_recorder *recorder)
 
 void ida_intake_opened(ida_intake *k, uint32_t connection, int64_t now_ns)
 {
-    if (connection < k->connection_count)
-        ida_arbiter_opened(k->arbiter, connection, now_ns);
+    if (connection >= k->connection_count)
+        return;
+    ida_arbiter_opened(k->arbiter, connection);
+    k->connections[connection].opened_ns = now_ns;
 }
 
 void ida_intake_closed(ida_intake *k, uint32_t connection, int64_t now_ns)
@@ -481,7 +483,7 @@ ida_intake *ida_intake_new(ida_binance *decoder, ida_inlet *inlet, size_t stream
     }
     for (uint32_t i = 0; i < connections; i++) {
         k->sources[i] = (ida_intake_source){k, i, 0};
-        k->connections[i].problem_ns = k->connections[i].last_ns = -1;
+        k->connections[i].opened_ns = k->connections[i].problem_ns = k->connections[i].last_ns = -1;
     }
     return k;
 }

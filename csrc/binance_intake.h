@@ -28,6 +28,7 @@ typedef struct ida_intake_stream {
 } ida_intake_stream;
 
 typedef struct ida_intake_connection {
+    int64_t opened_ns;     /* local time at which the place was last taken; -1: never */
     int64_t messages;
     int64_t bytes;
     int64_t wins;          /* messages that went on */
@@ -64,7 +65,7 @@ ida_status ida_intake_add_stream(ida_intake *k, const char *name, uint32_t instr
 ida_status ida_intake_remove_stream(ida_intake *k, const char *name);
 /* IDA_UNKNOWN */
 ida_status ida_intake_find_stream(const ida_intake *k, const char *name, uint32_t *index);
-/* The place is another connection's from now on; it is live. All are live to begin with. */
+/* The place is another connection's from now on; it is live, that is, waited for. The counts go on. */
 void ida_intake_opened(ida_intake *k, uint32_t connection, int64_t now_ns);
 /* It brings nothing more: what is held does not wait for it. */
 void ida_intake_closed(ida_intake *k, uint32_t connection, int64_t now_ns);

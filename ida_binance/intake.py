@@ -47,11 +47,12 @@ class StreamView(NamedTuple):
 
 
 class ConnectionView(NamedTuple):
-    """How a connection stands. ``wins``: messages it was first with; ``shown``: handed on as text; ``rule``: what the
-    last message that could not be decoded broke, at ``problem_ns``; ``latency``: messages by how long they were on
-    their way from the exchange's event time by our clock, the i-th from 2^i to 2^(i+1) us; ``ahead``: those that came
-    before it."""
+    """How a connection's place stands. ``opened_ns``: when it was last taken, -1: never; ``wins``: messages it was
+    first with; ``shown``: handed on as text; ``rule``: what the last message that could not be decoded broke, at
+    ``problem_ns``; ``latency``: messages by how long they were on their way from the exchange's event time, the i-th
+    from 2^i to 2^(i+1) us; ``ahead``: those that came before it, by the exchange's clock."""
 
+    opened_ns: int
     messages: int
     bytes: int
     wins: int
@@ -126,7 +127,7 @@ class Intake:
         return Sink(ffi.addressof(lib, "ida_intake_sink"), ffi.cast("void *", source))
 
     def opened(self, connection: int, now_ns: int) -> None:
-        """The place is taken by a new connection: what the one before it brought proves nothing of this one."""
+        """A new connection takes the place, and is waited for; what the one before brought proves nothing of it."""
         lib.ida_intake_opened(self._intake, connection, now_ns)
 
     def closed(self, connection: int, now_ns: int) -> None:
