@@ -191,7 +191,8 @@ static void depth(ida_message *m, void *out, int kind, int names_sides)
     d->head.length += (d->bids + d->asks) * (uint32_t)sizeof(ida_level);
 }
 
-/* What the stream's name says of depth: 0 diffs, 1 the top of the book only, 2 with orders that no book shows. */
+/* What the stream's name says of depth: 0 diffs, 1 the top of the book only, 2 with orders that no book shows, 3 a
+ * REST answer that was recorded. */
 static int depth_stream(const ida_message *m)
 {
     const ida_span *span = &m->outer.at[IDA_KEY_STREAM];
@@ -205,6 +206,8 @@ static int depth_stream(const ida_message *m)
     size_t rest = at ? length - (size_t)(at - text) : 0;
     if (rest > 9 && !memcmp(at, "@rpiDepth", 9))
         return 2;
+    if (rest == 15 && !memcmp(at, "@depth@snapshot", 15))
+        return 3;
     return rest > 6 && !memcmp(at, "@depth", 6) && at[6] >= '0' && at[6] <= '9';
 }
 
@@ -214,12 +217,13 @@ static void depth_update(ida_message *m, void *out)
     if (form == 2)
         ida_message_fail(m, IDA_EMPTY, m->text, "depth with orders that no book shows (rpiDepth)");
     else
-        depth(m, out, form ? IDA_PARTIAL : IDA_DEPTH, 0);
+        depth(m, out, form == 1 ? IDA_PARTIAL : IDA_DEPTH, 0);
 }
 
 static void book_answer(ida_message *m, void *out)
 {
-    depth(m, out, ida_fields_has(&m->outer, IDA_KEY_STREAM) ? IDA_PARTIAL : IDA_SNAPSHOT, 1);
+    int whole = !ida_fields_has(&m->outer, IDA_KEY_STREAM) || depth_stream(m) == 3;
+    depth(m, out, whole ? IDA_SNAPSHOT : IDA_PARTIAL, 1);
 }
 
 static void any_trade(ida_message *m, void *out, int id_slot, int flags)

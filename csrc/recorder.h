@@ -2,8 +2,9 @@
  * fed by an SPSC queue, so that a line costs the caller a copy and a slow disk costs it nothing.
  * Files are STEM-00000.gz, STEM-00001.gz, ... (.txt where the system has no zlib, or level is 0): gzip members that
  * each hold whole lines and are each written at once, one per flush interval. A process that is killed leaves all
- * but the last interval; what is torn is one member at the end of the last file. Each file begins with the head line. Where lines were
- * dropped, a line of stream "!dropped" says how many. One thread writes, rotates, flushes and closes. */
+ * but the last interval; what is torn is one member at the end of the last file. Each file begins with the head
+ * line. Where lines were dropped, a line of stream "!dropped" says how many. One thread writes, rotates, flushes and
+ * closes. */
 #ifndef IDA_RECORDER_H
 #define IDA_RECORDER_H
 #include "status.h"

@@ -12,7 +12,8 @@ from ida_binance.decoder import Decoder, Grid
 from ida_binance.findings import CheckResult, Faults, FileCheck, InstrumentCheck
 from ida_binance.recorded_lines import Batch, LinePass
 from ida_binance.session import Session
-from ida_core.feed import Feed, FeedInstrument, FeedMeta, clock_offset
+from ida_binance.told import read_told
+from ida_core.feed import Feed, FeedInstrument, FeedMeta, FeedProblem, clock_offset
 from ida_core.native import ffi, lib
 
 _NS_PER_MS = 1e6
@@ -60,9 +61,12 @@ class _Replay:
     def file(self, path: Path, feed: Feed) -> FileCheck:
         meta = feed.meta
         grids = {i.symbol: Grid(i.tick_size, i.lot_size) for i in meta.instruments}
+        told = read_told(path)
+        if told.fault:
+            self.faults.problem(path.name, FeedProblem(1, 1, told.fault))
         lines = LinePass(
             path, Decoder(grids), lambda problem: self.faults.problem(path.name, problem),
-            default_symbol=0 if len(grids) == 1 else -1, with_lines=True,
+            default_symbol=0 if len(grids) == 1 else -1, with_lines=True, torn_ends=told.is_own,
         )  # fmt: skip
         sessions = self._sessions(feed, path.name)
         for batch in lines.batches():
@@ -101,14 +105,14 @@ def _replay(batch: Batch, file: str, sessions: Sequence[Session]) -> None:
 
 
 def _first_depths(feed: Feed) -> list[Any]:
-    """The first snapshot or diff of each instrument (``const ida_depth *``), or None."""
+    """The first diff of each instrument (``const ida_depth *``), or None. Snapshots before it may be spare."""
     found: dict[int, Any] = {}
     first, length = feed.records
     at, end = ffi.cast("const char *", first), ffi.cast("const char *", first) + length
     while at < end and len(found) < len(feed.meta.instruments):
         record = ffi.cast("const ida_record *", at)
         at += record.length
-        if record.kind in (lib.IDA_SNAPSHOT, lib.IDA_DEPTH) and record.instrument not in found:
+        if record.kind == lib.IDA_DEPTH and record.instrument not in found:
             found[record.instrument] = ffi.cast("const ida_depth *", record)
     return [found.get(i) for i in range(len(feed.meta.instruments))]
 

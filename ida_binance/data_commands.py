@@ -13,8 +13,11 @@ from ida_core import terminal
 from ida_core.cli import IdaGroup
 from ida_core.errors import EXIT_DATA
 from ida_core.feed import clock_offset
+from ida_core.recorded_files import recording_files
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ida_binance.findings import BookCheck, CheckResult, FileCheck, InstrumentCheck
     from ida_core.feed import Feed, FeedMeta
     from ida_core.feed_cache import CachedFeed
@@ -39,7 +42,7 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
     """
     from ida_binance.recording import BinanceRecording
 
-    result = BinanceRecording().check(files)
+    result = BinanceRecording().check(_files_of(files))
     if as_json:
         terminal.print_json(msgspec.to_builtins(result))
     else:
@@ -58,7 +61,7 @@ def import_(files: tuple[Path, ...], on_damage: str, as_json: bool) -> None:
     """Convert recordings into the cache, from where runs map them."""
     from ida_binance.recording import BinanceRecording
 
-    feeds = BinanceRecording().open(files, {"on_damage": on_damage})
+    feeds = BinanceRecording().open(_files_of(files), {"on_damage": on_damage})
     if as_json:
         terminal.print_json({"schema": SCHEMA, "feeds": [_feed_document(feed) for feed in feeds]})
         return
@@ -83,6 +86,19 @@ def ls(as_json: bool) -> None:
         click.echo(f"in {cache_folder()}; ${FOLDER_VARIABLE} names another folder, and files in it may be deleted")
     else:
         click.echo(f"nothing is converted yet in {cache_folder()}")
+
+
+def _files_of(paths: Sequence[Path]) -> list[Path]:
+    """The files, and those of folders; what was passed over there is said."""
+    from ida_binance.recording import BinanceRecording
+
+    files: list[Path] = []
+    for path in paths:
+        found, notes = recording_files(path, BinanceRecording().recognises)
+        files += found
+        for note in notes:
+            terminal.warn(f"{path}: {note}")
+    return files
 
 
 def _feed_document(feed: Feed) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from ida_binance.decoder import Decoder, Grid, Learned
 from ida_binance.recorded_lines import LinePass
 from ida_binance.symbols import SPOT, contract
+from ida_binance.told import read_told
 from ida_core.errors import DataError
 from ida_core.feed import (
     MOST_PROBLEMS,
@@ -26,17 +27,22 @@ from ida_core.model import plain
 from ida_core.native import ffi, lib
 
 #: Part of the cache's keys: raise it when the same bytes would be converted differently.
-VERSION = "binance1"
+VERSION = "binance2"
 HEAD_BYTES = 4 << 20
 
 OnDamage = Literal["stop", "skip"]
 
 
 class Recorded:
-    """One recorded file: where it lies and what its bytes are."""
+    """One recorded file: where it lies, what its bytes are, and what it tells of its instruments.
+
+    Raises:
+        DataError: it cannot be read.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.told = read_told(path)
         with open_recording(path) as file:
             self.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             self.bytes = path.stat().st_size
@@ -98,24 +104,29 @@ class Conversion:
     ) -> None:  # fmt: skip
         self._recorded = recorded
         self._own = own
-        self._grids = grids
+        self._grids = grids if own else recorded.told.grids or None
         self._given = given
         self._problems = Problems(recorded.path, on_damage)
 
     def __call__(self, writer: FeedWriter) -> FeedMeta:
         decoder = Decoder(self._grids)
         only = self._only_symbol(decoder)
-        lines = LinePass(self._recorded.path, decoder, self._problems, default_symbol=only)
+        path, told = self._recorded.path, self._recorded.told
+        lines = LinePass(path, decoder, self._problems, default_symbol=only, torn_ends=told.is_own)
+        if told.fault:
+            self._problems(FeedProblem(1, 1, told.fault))
         for batch in lines.batches():
             writer.write(ffi.buffer(batch.records, batch.bytes), batch.number)
-        if not lines.records:
+        if not lines.records and (not told.instruments or self._problems.damaged):
             raise self._nothing(lines.line)
         learned = decoder.learned()
-        if self._own is None:
+        if self._own is not None:
+            instruments = [self._moved(i) for i in self._own.instruments]
+        elif told.instruments:
+            instruments = list(told.instruments.values())
+        else:
             _bring_onto_grids(writer, learned)
             instruments = [_instrument(symbol) for symbol in learned]
-        else:
-            instruments = [self._moved(i) for i in self._own.instruments]
         return self._describe(lines, instruments, writer.survey(len(learned)))
 
     def _nothing(self, lines: int) -> DataError:
@@ -127,14 +138,14 @@ class Conversion:
     def _only_symbol(self, decoder: Decoder) -> int:
         """The index of the symbol that a message means which names none; -1 if there are
         several."""
-        if self._own is not None:
+        if self._grids is not None:
             return 0 if len(decoder) == 1 else -1
         names = _first_symbols(self._recorded.path)
         return decoder.add(names[0]) if len(names) == 1 else -1
 
     def _moved(self, own: FeedInstrument) -> FeedInstrument:
         grid = (self._grids or {})[own.symbol]
-        inferred = own.symbol not in self._given
+        inferred = own.inferred and own.symbol not in self._given
         return replace(own, tick_size=grid.tick_size, lot_size=grid.lot_size, inferred=inferred)
 
     def _describe(self, lines: LinePass, instruments: Sequence[FeedInstrument], survey: Survey) -> FeedMeta:

@@ -4,6 +4,7 @@ A line is ``<local stamp> <message>``. Memory is bounded: a file is read in piec
 given away batch by batch.
 """
 
+import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -21,6 +22,9 @@ MOST_STREAMS = 4096
 LINES_ROOM = 1 << 16
 _GZIP = b"\x1f\x8b"
 _TEXT = 80
+#: What a recorder writes between the messages, by the beginning of the line behind its stamp.
+_OWN_LINE = re.compile(rb'\d{16,19} \{"stream":"!(exchangeInfo|dropped)","data":')
+_DROPPED = re.compile(rb'"lines":(\d{1,18})\}')
 
 
 class Batch(NamedTuple):
@@ -33,6 +37,58 @@ class Batch(NamedTuple):
     lines: Any
 
 
+class Pieces:
+    """The contents of a recorded file, unpacked, a piece at a time; ``cut`` says why they end too early, or nothing.
+
+    ``torn``: it is at its end that the file ends too early, as a recorder that was killed leaves it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.cut = ""
+        self.torn = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        with open_recording(self.path) as file:
+            packed = file.read(2) == _GZIP
+            file.seek(0)
+            yield from self._unpacked(file) if packed else _chunks(file)
+
+    def _unpacked(self, file: IO[bytes]) -> Iterator[bytes]:
+        """The contents of all gzip members; where they end too early or are damaged, up to
+        there."""
+        member = zlib.decompressobj(31)
+        for chunk in _chunks(file, PIECE_BYTES // 8):
+            while chunk := chunk.lstrip(b"\0") if member.eof else chunk:
+                member = zlib.decompressobj(31) if member.eof else member
+                sound = member.copy()
+                try:
+                    yield member.decompress(chunk)
+                except zlib.error as error:
+                    self.cut = f"from here on the gzip data is damaged ({error})"
+                    yield _salvage(sound, chunk)
+                    return
+                chunk = member.unused_data
+        if not member.eof:
+            self.cut = "the gzip data ends too early: this line is cut"
+            self.torn = True
+
+
+def first_line(path: Path) -> bytes:
+    """The first line that is not empty, without its end; empty if the file has no whole line.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    text = b""
+    for piece in Pieces(path):
+        text = (text + piece).lstrip(b"\r\n")
+        if b"\n" in text or len(text) > LONGEST_LINE:
+            break
+    line, end, _ = text.partition(b"\n")
+    return line if end else b""
+
+
 class LinePass:
     """One pass over one recording.
 
@@ -41,11 +97,12 @@ class LinePass:
         report: is told each fault as it is met; what it raises ends the pass.
         default_symbol: index of the symbol of messages that name none, or -1.
         with_lines: batches tell the line of each record.
+        torn_ends: a file that ends within a line, or a gzip member, is what a killed recorder leaves: no damage.
     """
 
     def __init__(
         self, path: Path, decoder: Decoder, report: Callable[[FeedProblem], None], *,
-        default_symbol: int = -1, with_lines: bool = False,
+        default_symbol: int = -1, with_lines: bool = False, torn_ends: bool = False,
     ) -> None:  # fmt: skip
         self.path = path
         self.ignored: Counter[str] = Counter()
@@ -58,6 +115,7 @@ class LinePass:
         self._lines = ffi.new("uint32_t[]", LINES_ROOM) if with_lines else ffi.NULL
         self._make_room(4 * PIECE_BYTES)
         self._cut = ""
+        self._torn_ends = torn_ends
 
     @property
     def line(self) -> int:
@@ -91,42 +149,20 @@ class LinePass:
         Raises:
             DataError: the file cannot be read, or a line is longer than 256 MiB.
         """
-        rest = b""
-        for piece in self._pieces():
+        rest, pieces = b"", Pieces(self.path)
+        for piece in pieces:
             text = rest + piece
             yield from self._take(text)
             rest = text[self._pass.taken :]
             if len(rest) > LONGEST_LINE:
                 raise DataError(f"{self.path}:{self.line + 1}: a line of more than 256 MiB", code="IDA-E7010")
-        if self._cut:
-            self._tell(self.line + 1, 0, self._cut, rest)
+        if self._torn_ends and (pieces.torn or (rest and not pieces.cut)):
+            self._tell(self.line + 1, 0, "the file ends within a line: its recorder was killed", rest, damage=False)
+        elif pieces.cut:
+            self._tell(self.line + 1, 0, pieces.cut, rest)
         elif rest:
             self._cut = "the last line is cut: "
             yield from self._take(rest + b"\n")
-
-    def _pieces(self) -> Iterator[bytes]:
-        with open_recording(self.path) as file:
-            packed = file.read(2) == _GZIP
-            file.seek(0)
-            yield from self._unpacked(file) if packed else _chunks(file)
-
-    def _unpacked(self, file: IO[bytes]) -> Iterator[bytes]:
-        """The contents of all gzip members; where they end too early or are damaged, up to
-        there."""
-        member = zlib.decompressobj(31)
-        for chunk in _chunks(file, PIECE_BYTES // 8):
-            while chunk := chunk.lstrip(b"\0") if member.eof else chunk:
-                member = zlib.decompressobj(31) if member.eof else member
-                sound = member.copy()
-                try:
-                    yield member.decompress(chunk)
-                except zlib.error as error:
-                    self._cut = f"from here on the gzip data is damaged ({error})"
-                    yield _salvage(sound, chunk)
-                    return
-                chunk = member.unused_data
-        if not member.eof:
-            self._cut = "the gzip data ends too early: this line is cut"
 
     def _take(self, text: bytes) -> Iterator[Batch]:
         """Take all whole lines; ``_pass.taken`` is then the bytes of all of them."""
@@ -156,6 +192,9 @@ class LinePass:
         """The line made no record, or one that is to be wondered at."""
         problem = self._problem
         rule = ffi.string(problem.rule).decode()
+        if status == lib.IDA_EMPTY and (own := _OWN_LINE.match(line)):
+            self._note_own(own[1], line)
+            return
         if status == lib.IDA_EMPTY:
             self.ignored[_reason(rule, line[problem.offset :])] += 1
             return
@@ -163,6 +202,14 @@ class LinePass:
         if damage:
             rule = f"{self._cut}{rule}"
         self._tell(self.line, problem.offset, rule, line, damage=damage)
+
+    def _note_own(self, stream: bytes, line: bytes) -> None:
+        """What the recorder had to say; that it lost lines is news."""
+        if stream == b"dropped":
+            lines = _DROPPED.search(line)
+            number = int(lines[1]) if lines else 1
+            rule = f"{number:,} messages are missing here: the recorder could not write them"
+            self._tell(self.line, 0, rule, b"", damage=False)
 
     def _tell(self, line: int, offset: int, rule: str, text: bytes, *, damage: bool = True) -> None:
         shown = text[offset : offset + _TEXT].decode(errors="replace")

@@ -2,7 +2,8 @@
 
 A recording is a file, plain or gzipped, of lines ``<local stamp> <message>``: the stamp of 19
 digits in ns or 16 in us, the message as it came from a websocket (combined or raw), or the REST
-answer to ``depth``, standing where it arrived.
+answer to ``depth``, standing where it arrived. One of Ida's own recorder begins with what
+``exchangeInfo`` said of its instruments, which gives grids and filters, and may end torn.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ida_binance.check import check
 from ida_binance.decoder import Grid
 from ida_binance.findings import CheckResult
 from ida_binance.importer import Conversion, OnDamage, Recorded, damaged
-from ida_core.errors import ConfigError
+from ida_core.errors import ConfigError, DataError
 from ida_core.feed import Feed, FeedInstrument
 from ida_core.feed_cache import open_cached
 from ida_core.nearest import suggestion
@@ -53,6 +54,8 @@ class BinanceRecording:
         on_damage = _on_damage(options)
         recorded = [Recorded(Path(path)) for path in paths]
         feeds = [_own_feed(file, on_damage) for file in recorded]
+        if not any(feed.meta.records for feed in feeds):
+            raise _nothing(recorded)
         instruments = [i for feed in feeds for i in feed.meta.instruments]
         given = _given(options.get("instruments") or {}, instruments)
         grids = {**_common_grids(instruments), **given}
@@ -79,6 +82,12 @@ def _on_damage(options: Mapping[str, Any]) -> OnDamage:
     if value not in get_args(OnDamage):
         raise ConfigError(f"on_damage = {value!r}: 'stop' or 'skip'")
     return value
+
+
+def _nothing(recorded: Sequence[Recorded]) -> DataError:
+    names = ", ".join(str(file.path) for file in recorded)
+    text = f"{names}: no market data: the recorder was stopped before the first message"
+    return DataError(text, code="IDA-E7012")
 
 
 def _own_feed(recorded: Recorded, on_damage: OnDamage) -> Feed:

@@ -39,13 +39,14 @@ class Session:
         self._first_local_ns = self._last_local_ns = -1
         self._depth_line = 0
         self._duplicates = 0
+        self._old: list[Fault] = []
         self._mismatches: list[Mismatch] = []
         self._doubtful: list[Mismatch] = []
         self._books: deque[_Sighting] = deque(maxlen=_RECENT)
         self._quotes: deque[_Sighting] = deque(maxlen=_RECENT)
 
     def continues(self, first_local_ns: int, depth: Any) -> bool:
-        """Whether a later file goes on with this session: it begins later, and its first depth
+        """Whether a later file goes on with this session: it begins later, and its first diff
         (``ida_depth *``, None without any) joins on."""
         last = self._market.last_update_id
         if first_local_ns < self._last_local_ns:
@@ -53,7 +54,7 @@ class Session:
         if depth is None or last is None:
             return True
         chained = depth.previous_id if self.instrument.chain else depth.first_id - 1
-        return bool(depth.head.kind == lib.IDA_DEPTH and chained == last)
+        return bool(chained == last)
 
     def take(self, record: Any, file: str, line: int) -> None:
         """Apply one record, which came from this line."""
@@ -88,8 +89,9 @@ class Session:
             self._faults.add(Fault(file, line, "duplicate", text))
         if depth.head.kind == lib.IDA_SNAPSHOT and market.state == "WAITING":
             text = f"snapshot {depth.last_id} is older than the first diff after it"
-            self._faults.add(Fault(file, line, "old_snapshot", text))
+            self._old.append(Fault(file, line, "old_snapshot", text))
         if market.synced:
+            self._old.clear()  # a newer one was asked for, and came
             self._books.append(_Sighting(depth.last_id, _best(market), file, line))
 
     def _fault(self, file: str, line: int, what: str, detail: str) -> None:
@@ -132,6 +134,8 @@ class Session:
         for mismatch in self._mismatches:
             if not mismatch.explained:
                 self._fault(mismatch.file, mismatch.line, "mismatch", _told(mismatch))
+        for old in self._old:
+            self._faults.add(old)
         if self._depth_line and market.snapshot_id is None:
             text = "no snapshot that the diffs could begin from: the book can only be partial"
             self._fault(self.files[0], self._depth_line, "no_snapshot", text)

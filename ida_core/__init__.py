@@ -95,6 +95,7 @@ if TYPE_CHECKING:
         VenueSetup as VenueSetup,
         WorstCase as WorstCase,
     )
+    from ida_core.recorded_files import read_head as read_head, recording_files as recording_files
     from ida_core.recorder import Recorder as Recorder, RecorderState as RecorderState
     from ida_core.records import (
         event_of as event_of,
@@ -143,6 +144,7 @@ _HOMES = {
     "report": ("FillRow", "OrderRow", "Report", "Samples"),
     "risk": ("RiskGate", "RiskState"),
     "nearest": ("suggestion",),
+    "recorded_files": ("read_head", "recording_files"),
     "recorder": ("Recorder", "RecorderState"),
     "records": ("event_of", "event_reader", "state_change", "watch_bits"),
 }

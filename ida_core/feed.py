@@ -21,7 +21,7 @@ from typing import Any, Literal, Self
 import msgspec
 
 from ida_core.errors import DataError, OutputError
-from ida_core.model import Instrument, InstrumentKind
+from ida_core.model import Filters, Instrument, InstrumentKind
 from ida_core.native import ffi, lib
 
 FEED_SCHEMA = 1
@@ -48,7 +48,8 @@ class FeedInstrument(msgspec.Struct, frozen=True, kw_only=True):
     """What a record's ``instrument`` index means.
 
     ``chain`` is the rule of ``csrc/sync.h`` (0 contiguous, 1 previous). ``inferred``: the grid was
-    found from the numbers themselves, of which ``prices_seen`` were prices. ``first_price`` and
+    found from the numbers themselves, of which ``prices_seen`` were prices. ``filters``: the exchange's, where the
+    recording has them. ``first_price`` and
     ``highest_price`` are ticks, -1 where the feed has none; the latter tells how high a book must
     reach.
     """
@@ -68,13 +69,14 @@ class FeedInstrument(msgspec.Struct, frozen=True, kw_only=True):
     highest_price: int = -1
     prices_seen: int = 0
     records: int = 0
+    filters: Filters = Filters()
 
     def instrument(self, name: str = "") -> Instrument:
-        """The ``Instrument``, without filters: a recording holds none."""
+        """The ``Instrument``, with the filters that the recording has."""
         return Instrument(
             symbol=self.symbol, base=self.base, quote=self.quote, settle=self.settle,
             market=self.market, kind=InstrumentKind(self.kind), multiplier=self.multiplier,
-            tick_size=self.tick_size, lot_size=self.lot_size, name=name,
+            tick_size=self.tick_size, lot_size=self.lot_size, filters=self.filters, name=name,
         )  # fmt: skip
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import math
-import zlib
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from itertools import combinations
@@ -23,7 +21,9 @@ from ida_core import (
     Listed,
     VenueSetup,
     clock_offset,
-    open_recording,
+    plain,
+    read_head,
+    recording_files,
     suggestion,
 )
 
@@ -50,11 +50,14 @@ class Source(msgspec.Struct, frozen=True):
 def open_recordings(setup: VenueSetup, offset_ms: Decimal | None) -> list[Source]:
     """Open every path of ``setup.feed``, grouped by market: each group was recorded by one clock against one."""
     groups: dict[str, list[Path]] = {}
+    notes: list[str] = []
     for text in setup.feed:
         if text == SYNTHETIC:
             raise ConfigError("feed: the synthetic market does not run beside recordings; name one or the other")
-        path = Path(text)
-        groups.setdefault(_recording_of(setup, path)[0], []).append(path)
+        paths, passed_over = recording_files(Path(text), lambda path, head: _recognised(setup, path, head) is not None)
+        notes += (f"{text}: {note}" for note in passed_over)
+        for path in paths:
+            groups.setdefault(_recording_of(setup, path), []).append(path)
     grids = {symbol: {k: own[k] for k in ("tick_size", "lot_size") if k in own}
              for symbol, own in setup.instruments.items()}
     options = {"instruments": grids, "on_damage": setup.on_damage}
@@ -62,6 +65,8 @@ def open_recordings(setup: VenueSetup, offset_ms: Decimal | None) -> list[Source
     for name, paths in groups.items():
         recording = next(r for r in setup.recordings if r.name == name)
         feeds.extend(recording.open(paths, options))
+    for feed in feeds[:1]:
+        feed.notes += tuple(notes)
     _refuse_repeated(feeds)
     _refuse_overlapping(feeds)
     by_market: dict[str, list[Feed]] = {}
@@ -110,27 +115,16 @@ def _source(feeds: Sequence[Feed], offset_ms: Decimal | None) -> Source:
     return Source(tuple(feeds), offset_ns, sentence)
 
 
-def _recording_of(setup: VenueSetup, path: Path) -> tuple[str, Any]:
-    head = read_head(path)
-    for recording in setup.recordings:
-        if recording.recognises(path, head):
-            return recording.name, recording
+def _recording_of(setup: VenueSetup, path: Path) -> str:
+    name = _recognised(setup, path, read_head(path))
+    if name is not None:
+        return name
     known = ", ".join(r.name for r in setup.recordings) or "none is loaded"
     raise DataError(f"{path}: not a recording that is known (formats: {known})", code="IDA-E7003")
 
 
-def read_head(path: Path, length: int = 4096) -> bytes:
-    """The first bytes of a file, decompressed."""
-    with open_recording(path) as file:
-        head = file.read(length)
-        if head[:2] != b"\x1f\x8b":
-            return head
-        file.seek(0)
-        try:
-            with gzip.open(file) as text:
-                return text.read(length)
-        except (EOFError, zlib.error, gzip.BadGzipFile):
-            return b""
+def _recognised(setup: VenueSetup, path: Path, head: bytes) -> str | None:
+    return next((recording.name for recording in setup.recordings if recording.recognises(path, head)), None)
 
 
 def listed_instruments(sources: Sequence[Source], setup: VenueSetup) -> list[Listed]:
@@ -171,9 +165,9 @@ def _listed(
     """``items``: the instrument in each of its feeds."""
     own = overrides.get(items[0].symbol, {})
     changes = {k: own[k] for k in ("base", "quote", "multiplier") if own.get(k) is not None}
-    instrument = msgspec.structs.replace(
-        items[0].instrument(name), filters=Filters(**{k: own[k] for k in Filters.__struct_fields__ if k in own}),
-        **changes)
+    filters = msgspec.structs.replace(
+        items[0].filters, **{k: own[k] for k in Filters.__struct_fields__ if own.get(k) is not None})
+    instrument = msgspec.structs.replace(items[0].instrument(name), filters=filters, **changes)
     first = next((i.first_price for i in items if i.first_price > 0), 1)
     highest = 2 * max(first, *(i.highest_price for i in items))
     return Listed(instrument, items[0].chain, first, min(max(highest, LEAST_REACH), MOST_REACH))
@@ -226,6 +220,29 @@ def check_synthetic(item: Listed, half_spread: int) -> None:
         raise ConfigError(
             f"sim.half_spread_ticks = {half_spread}: must be at most a 64th of the price, "
             f"{item.first_price // 64} ticks on {item.instrument.name}")
+
+
+def grid_assumptions(sources: Sequence[Source]) -> dict[str, str]:
+    """Where the grids and filters of recorded instruments come from: ``grid`` and ``filters`` of the assumptions."""
+    found = [item for source in sources for feed in source.feeds[:1] for item in feed.meta.instruments]
+    inferred = [item for item in found if item.inferred]
+    told = [item.symbol for item in found if item.filters != Filters()]
+    words = {}
+    if inferred:
+        grids = "; ".join(f"{i.symbol} tick {plain(i.tick_size)}, lot {plain(i.lot_size)}" for i in inferred)
+        words["grid"] = (
+            f"inferred from the recording's numbers: {grids}; where the exchange's steps are "
+            "coarser, orders pass here that it would refuse: set tick_size and lot_size in [instruments.SYMBOL]")
+    elif told:
+        words["grid"] = f"the exchange's, from the exchangeInfo that was recorded: {', '.join(told)}"
+    words["filters"] = (
+        "those in [instruments.SYMBOL]; a recording tells none, so a least notional, price bands and the like are "
+        "not checked unless set there")
+    if told:
+        words["filters"] = (
+            f"the exchange's, from the exchangeInfo that was recorded ({', '.join(told)}), and those in "
+            "[instruments.SYMBOL], which win")
+    return words
 
 
 def feed_warnings(feed: Feed) -> list[str]:

@@ -40,6 +40,7 @@ from ida_sim.sources import (
     Source,
     check_synthetic,
     feed_warnings,
+    grid_assumptions,
     listed_instruments,
     open_recordings,
     synthetic_instruments,
@@ -299,15 +300,7 @@ class SimVenue:
         }
         for i, source in enumerate(self._sources):
             words["clock" if i == 0 else f"clock {i + 1}"] = source.clock
-        inferred = [f"{x.symbol} tick {plain(x.tick_size)}, lot {plain(x.lot_size)}"
-                    for s in self._sources for f in s.feeds[:1] for x in f.meta.instruments if x.inferred]
-        if inferred:
-            words["grid"] = (
-                f"inferred from the recording's numbers: {'; '.join(inferred)}; where the exchange's steps are "
-                "coarser, orders pass here that it would refuse: set tick_size and lot_size in [instruments.SYMBOL]")
-        words["filters"] = (
-            "those in [instruments.SYMBOL]; a recording tells none, so a least notional, price bands and the like are "
-            "not checked unless set there")
+        words |= grid_assumptions(self._sources)
         if self.is_synthetic:
             words["market"] = f"synthetic, seed {self._setup.seed}: invented prices, no evidence of profit"
             words["queue"] = "our orders stand in the synthetic market's own queues, by price and time"
