@@ -24,7 +24,9 @@ BYTES, MESSAGE, ANSWER, MOMENT, CLOCK = "bytes", "message", "answer", "moment", 
 SERVICES = ("any", "rest", "streams", "ws-api")
 SNAPSHOTS = ("old", "torn", "other-symbol")
 
-Number = Annotated[float, msgspec.Meta(ge=0)]
+#: So long, s, or so far off is a clock at most.
+YEARS_S = 10 * 366 * 86_400
+Number = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
@@ -96,12 +98,12 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     probability: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
     seed: int = 0
     delay_ms: Number = 1000.0
-    bytes_per_s: Annotated[float, msgspec.Meta(gt=0)] = 1000.0
+    bytes_per_s: Annotated[float, msgspec.Meta(gt=0, le=1e12)] = 1000.0
     after_bytes: Count = 0
     status: Annotated[int, msgspec.Meta(ge=500, le=599)] = 503
-    retry_after_s: Annotated[int, msgspec.Meta(ge=1)] = 5
+    retry_after_s: Annotated[int, msgspec.Meta(ge=1, le=YEARS_S)] = 5
     snapshot: str = "old"
-    offset_ms: float = 0.0
+    offset_ms: Annotated[float, msgspec.Meta(ge=-1000 * YEARS_S, le=1000 * YEARS_S)] = 0.0
 
     def __post_init__(self) -> None:
         for name, allowed in (("kind", KINDS), ("service", SERVICES), ("snapshot", SNAPSHOTS)):

@@ -151,6 +151,8 @@ async def test_a_script_plays_in_order_of_time(tmp_path: Path, autojump_clock: t
     ("a.toml", "[[faults]]\nat_s = 1\nkind = 'drop'\n", "faults: a script holds tables [[fault]] only"),
     ("a.toml", "fault = 3\n", "[[fault]]"),
     ("a.toml", "[[fault]\n", "a.toml"),
+    ("a.toml", "[[fault]]\nat_s = 1\nkind = 'delay'\ndelay_ms = nan\n", "`$.delay_ms`"),
+    ("a.toml", "[[fault]]\nat_s = 1\nkind = 'delay'\ndelay_ms = inf\n", "delay_ms"),
     ("a.jsonl", "{}\n", "step 1: at_s"),
     ("a.jsonl", '{"at_s":1,"kind":"drop"}\n{"at_s":1,"kind":"dorp"}\n', "step 2: fault: there is no kind 'dorp'"),
     ("a.jsonl", "[1]\n", "step 1 is no table"),
