@@ -32,7 +32,7 @@ class Kept:
         if self.waiting is not None:
             self.waiting.append(event)
         elif event.u > self.last:
-            assert event.U == self.last + 1, f"a gap: {event.U} after {self.last}"
+            assert self.last + 1 == event.U, f"a gap: {event.U} after {self.last}"
             self.apply(event.b, event.a, event.u)
 
     def apply(self, bids: Any, asks: Any, last: int) -> None:
@@ -46,7 +46,7 @@ class Kept:
 
     def snapshot(self, book: Any) -> bool:
         events = [event for event in self.waiting or [] if event.u > book.last_update_id]
-        if not events or events[0].U > book.last_update_id + 1:
+        if not events or book.last_update_id + 1 < events[0].U:
             return False
         self.apply(book.bids, book.asks, book.last_update_id)
         self.waiting = None
