@@ -188,8 +188,6 @@ static int fragment(ida_frames *f, const frame *h, const unsigned char *payload,
         f->joined = (size_t)h->payload;
         return IDA_FRAMES_DRY;
     }
-    if (!f->joined)
-        f->begin = (size_t)(payload - f->room);
     memmove(f->room + f->begin + f->joined, payload, (size_t)h->payload);
     f->joined += (size_t)h->payload;
     if (!h->final)

@@ -128,6 +128,8 @@ class Tap:
         Raises:
             TapClosed: the connection is over.
         """
+        if self._closed is not None:
+            raise self._over()
         try:
             await self._websocket.send_message(text)
         except trio_websocket.ConnectionClosed:
@@ -186,11 +188,10 @@ class Tap:
             self._stream.transport.close()
 
     async def _say_goodbye(self, code: int, reason: str) -> None:
-        if self._running:
-            await self._websocket.aclose(code, reason or None)
-            return
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._pass_over)
+            if not self._running:
+                nursery.start_soon(self._pass_over)
+            await self._stream.settled()
             await self._websocket.aclose(code, reason or None)
             nursery.cancel_scope.cancel()
 
@@ -258,27 +259,21 @@ class Tap:
 
     async def _control(self) -> None:
         """A ping, pong or close: trio-websocket's. After the close all is over."""
-        opcode = self._view.opcode
+        frame, opcode = bytes(ffi.buffer(self._view.item, self._view.item_bytes)), self._view.opcode
         if opcode != PING or not self._closing:
-            self._stream.put(bytes(ffi.buffer(self._view.item, self._view.item_bytes)), must=opcode == CLOSE)
+            self._stream.put(frame, must=opcode == CLOSE)
         if opcode == CLOSE:
-            code, reason = ABNORMAL, "the other side closed, and took no goodbye"
-            with trio.move_on_after(CLOSE_TIMEOUT_S):
-                code, reason = await self._goodbye()
-            self._end(TapClosed(code, reason, code != ABNORMAL))
-
-    async def _goodbye(self) -> tuple[int, str]:
-        """What trio-websocket read in the close frame, once it has answered it."""
-        with suppress(trio_websocket.ConnectionClosed):
-            while True:
-                await self._websocket.get_message()
-        closed = self._websocket.closed
-        return (ABNORMAL, "") if closed is None else (closed.code, closed.reason or "")
+            self._stream.end()
+            with trio.move_on_after(CLOSE_TIMEOUT_S), suppress(trio_websocket.ConnectionClosed):
+                await self._websocket.get_message()  # that it is closed, once it has answered
+            self._end(_goodbye(self._websocket.closed, frame[2:]))
 
     async def _refuse(self, code: int, rule: str) -> None:
         """The other side broke the protocol: it is told so, and nothing more is taken from it."""
-        self._stream.ends_after_send = True
+        self._closing = True
         with trio.move_on_after(CLOSE_TIMEOUT_S):
+            await self._stream.settled()
+            self._stream.ends_after_send = True
             await self._websocket.aclose(code, rule)
         self._lose(f"the other side broke the protocol: {rule}", code)
 
@@ -296,6 +291,13 @@ class Tap:
     def _over(self) -> TapClosed:
         closed = self._closed or TapClosed(ABNORMAL, "the connection is being closed", False)
         return TapClosed(closed.code, closed.reason, closed.clean)
+
+
+def _goodbye(closed: trio_websocket.CloseReason | None, said: bytes) -> TapClosed:
+    """The other side's, as trio-websocket read it; as it came, if that could not answer."""
+    if closed is None or closed.code == ABNORMAL:
+        return TapClosed(int.from_bytes(said[:2], "big") or ABNORMAL, said[2:].decode("utf-8", "replace"), False)
+    return TapClosed(closed.code, closed.reason or "", True)
 
 
 @asynccontextmanager

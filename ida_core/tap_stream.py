@@ -4,6 +4,7 @@ import os
 import socket
 import ssl
 import zlib
+from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -16,7 +17,7 @@ from ida_core.native import ffi
 RECEIVE_BYTES = 1 << 16
 MOST_ANSWER_BYTES = 1 << 16
 #: Pings and pongs that wait for trio-websocket beyond that are dropped: the other side takes no answers.
-MOST_CONTROL_BYTES = 1 << 14
+MOST_CONTROL = 1000
 EXTENSIONS = b"Sec-WebSocket-Extensions"
 DEFLATE = b"permessage-deflate"
 
@@ -156,20 +157,27 @@ class ControlStream(trio.abc.Stream):
         self.ends_after_send = False
         self._answer: bytearray | None = bytearray()
         self._passed = 0
-        self._control = bytearray()
-        self._ended = False
-        self._waiting = trio.lowlevel.ParkingLot()
+        self._control: deque[bytes] = deque()
+        self._ended = self._is_idle = False
+        self._waiting, self._settling = trio.lowlevel.ParkingLot(), trio.lowlevel.ParkingLot()
 
     def put(self, frame: bytes, *, must: bool) -> None:
         """Pass a control frame on; one too many is dropped, unless it must arrive."""
-        if must or len(self._control) + len(frame) <= MOST_CONTROL_BYTES:
-            self._control += frame
+        if must or len(self._control) < MOST_CONTROL:
+            self._control.append(frame)
             self._waiting.unpark()
 
     def end(self) -> None:
         """Nothing more comes."""
         self._ended = True
         self._waiting.unpark_all()
+        self._settling.unpark_all()
+
+    async def settled(self) -> None:
+        """Wait until trio-websocket has dealt with all that it was given: it fails over a ping that it meets when it
+        has said goodbye."""
+        while not (self._ended or (self._is_idle and not self._control)):
+            await self._settling.park()
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         try:
@@ -193,9 +201,11 @@ class ControlStream(trio.abc.Stream):
             return await self._receive_answer(self._answer)
         await trio.lowlevel.checkpoint_if_cancelled()
         while not self._control and not self._ended:
+            self._is_idle = True
+            self._settling.unpark_all()
             await self._waiting.park()
-        frames, self._control = bytes(self._control), bytearray()
-        return frames
+        self._is_idle = False
+        return self._control.popleft() if self._control else b""
 
     async def _receive_answer(self, answer: bytearray) -> bytes:
         """The answer to the handshake: in one piece if it agrees; as it comes if it does not."""
