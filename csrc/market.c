@@ -163,12 +163,17 @@ static int carry_out(ida_market *m, int verdict, const ida_depth *depth)
     return ida_sync_look(m->sync)->gaps == gaps ? wrong : wrong | IDA_CHANGED_GAP;
 }
 
+static int is_synced(const ida_market *m)
+{
+    return ida_sync_look(m->sync)->state == IDA_SYNCED && !m->view.silent;
+}
+
 static APART int apply_depth(ida_market *m, const ida_depth *depth)
 {
     ida_top before = *m->top;
     int was_synced = m->view.synced, verdict = ida_sync_judge(m->sync, depth);
     int changes = carry_out(m, verdict, depth);
-    m->view.synced = ida_sync_look(m->sync)->state == IDA_SYNCED;
+    m->view.synced = is_synced(m);
     if (!m->view.synced || !was_synced)
         show_known(m);
     look_at_best(m);
@@ -261,6 +266,12 @@ void ida_market_reset(ida_market *m)
     forget_sightings(m);
     if (m->observer.see)
         m->observer.lost(m->observer.state);
+}
+
+void ida_market_set_silent(ida_market *m, int silent)
+{
+    m->view.silent = silent;
+    m->view.synced = is_synced(m);
 }
 
 void ida_market_finish(ida_market *m)

@@ -12,13 +12,15 @@ enum ida_change {
     IDA_CHANGED_LAST = 8,   /* last trade price */
     IDA_CHANGED_GAP = 16,   /* a gap was found by this record */
     IDA_CHANGED_FAULT = 32, /* the record could not be applied (range, page pool): book given up, state WAITING */
-    IDA_CHANGED_CROSSED = 64 /* bid >= ask after this record: book given up, state WAITING */
+    IDA_CHANGED_CROSSED = 64, /* bid >= ask after this record: book given up, state WAITING */
+    IDA_CHANGED_SILENT = 128, /* no record's doing: the depth stream was not heard of for too long */
+    IDA_CHANGED_HEARD = 256   /* no record's doing: after that it was heard of again */
 };
 
 /* Counts by ida_kind 1..8 (index kind); everything a strategy may read about the market, by pointer. */
 typedef struct ida_market_view {
     int32_t synced;         /* 1: the book is in step and to be trusted */
-    int32_t pad;
+    int32_t silent;         /* 1: its depth stream is not heard of */
     int64_t ts_venue_ns;    /* of the last record applied */
     int64_t ts_local_ns;
     int64_t ts_book_ns;     /* local time of the last record that changed the book */
@@ -51,6 +53,8 @@ void ida_market_free(ida_market *m);
 int ida_market_apply(ida_market *m, const ida_record *record);
 /* The stream was lost: not in step until a snapshot comes. */
 void ida_market_reset(ida_market *m);
+/* Whether its depth stream is not heard of: while it is not, the book is not in step, whatever the chain says. */
+void ida_market_set_silent(ida_market *m, int silent);
 /* Settles the comparison of quotes and books at the end of the data. */
 void ida_market_finish(ida_market *m);
 /* At most one; the market frees it. IDA_FULL: there is one already. */

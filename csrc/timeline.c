@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define NEVER INT64_MAX
+#define OF_INLET UINT32_MAX /* a choice's source that is no feed's and no agents' */
 
 /* AHEAD: of the records in venue order, which lie apart, so many are asked for before they are looked at.
  * AT_A_TIME: steps without a happening after which the caller gets a word in; some milliseconds. */
@@ -51,7 +52,27 @@ typedef struct instrument {
     ida_watch watch;
     size_t orders;
     int64_t max_price;
+    /* live */
+    ida_mark marks[2];       /* the last two published: an inlet keeps none */
+    int64_t proof_ns;        /* of the last proof that its depth stream lives */
+    int64_t bound_ns;
+    uint64_t faults;
+    int32_t silent;
+    int32_t held;            /* a waking for its book that was left out */
 } instrument;
+
+/* Of a timeline that is fed as time goes on. */
+typedef struct live_side {
+    ida_inlet *inlet;        /* NULL: it is not */
+    int64_t real_ns;         /* written by the caller */
+    int64_t judged_ns;       /* the time by which the age of proof is judged at this moment */
+    int64_t due_ns;          /* no instrument falls silent at or before */
+    int64_t delay_ns;
+    uint64_t left_out;
+    int32_t behind;
+    int32_t holding;         /* instruments with a waking held */
+    int32_t exchanged;       /* the oldest that waits has been at the exchange */
+} live_side;
 
 struct ida_timeline {
     instrument *instruments;
@@ -61,6 +82,7 @@ struct ida_timeline {
     uint64_t token_order;
     uint64_t rows, events;
     int64_t now_ns, end_ns, first_ns, last_ns;
+    live_side live;
     uint32_t instrument_count, instrument_capacity, feed_count;
     int32_t finished;
 };
@@ -165,6 +187,7 @@ ida_status ida_timeline_add_instrument(ida_timeline *t, int chain, size_t pages,
     if (t->instrument_count == t->instrument_capacity)
         return IDA_FULL;
     instrument *x = &t->instruments[t->instrument_count++];
+    x->bound_ns = INT64_MAX;
     x->orders = orders;
     x->max_price = max_price;
     x->market = ida_market_new(chain, pages, max_price, SYNC_BUFFER);
@@ -408,6 +431,16 @@ static ida_status exchange_depth(instrument *x, const ida_depth *depth, int64_t 
     return status;
 }
 
+static ida_status exchange_record(instrument *x, const ida_record *r, int64_t now)
+{
+    if (r->kind != IDA_TRADE)
+        return exchange_depth(x, (const ida_depth *)r, now);
+    if (!is_doubled(x, (const ida_trade *)r))
+        return ida_match_trade(x->match, (const ida_trade *)r, now);
+    x->doubled++;
+    return IDA_OK;
+}
+
 /* Funding is charged by what was last published before its time; 1 if a funding time has just been passed. */
 static int exchange_mark(instrument *x, const ida_mark *mark, ida_event *event)
 {
@@ -442,15 +475,11 @@ static int step_exchange(ida_timeline *t, uint32_t source, ida_event *event)
         event->instrument = i;
         *(f->venue_is_untimed ? &f->untimed_at : &f->order_at) += 1;
         find_next_venue(f);
-        if (r->kind == IDA_TRADE && is_doubled(x, (const ida_trade *)r))
-            x->doubled++;
-        else if (r->kind == IDA_TRADE)
-            status = ida_match_trade(x->match, (const ida_trade *)r, t->now_ns);
-        else if (r->kind == IDA_MARK) {
+        if (r->kind == IDA_MARK) {
             if (exchange_mark(x, (const ida_mark *)r, event))
                 return 1;
         } else
-            status = exchange_depth(x, (const ida_depth *)r, t->now_ns);
+            status = exchange_record(x, r, t->now_ns);
     } else {
         i = source - t->feed_count;
         event->instrument = i;
@@ -539,7 +568,7 @@ static int step_conflated(ida_timeline *t, uint32_t i, ida_event *event)
 
 /* ------------------------------------------------------------------ one order of all */
 
-enum source_class { EXCHANGE = 0, REQUESTS = 1, LOCAL = 2, CONFLATED = 3, RESPONSES = 4 };
+enum source_class { SILENCE = -1, EXCHANGE = 0, REQUESTS = 1, LOCAL = 2, CONFLATED = 3, RESPONSES = 4 };
 
 typedef struct choice {
     int64_t at_ns;
@@ -575,6 +604,8 @@ static int64_t source_time(const ida_timeline *t, int32_t class, uint32_t source
     return r ? market_time(t, r->ts_local_ns) : NEVER;
 }
 
+static void consider_live(const ida_timeline *t, choice *best);
+
 static choice choose(const ida_timeline *t)
 {
     choice best = {NEVER, RESPONSES + 1, 0, NEVER};
@@ -592,6 +623,8 @@ static choice choose(const ida_timeline *t)
     }
     consider(&best, heap_time(&t->requests), REQUESTS, 0);
     consider(&best, heap_time(&t->responses), RESPONSES, 0);
+    if (t->live.inlet)
+        consider_live(t, &best);
     return best;
 }
 
@@ -642,6 +675,262 @@ static int may_go_on(const ida_timeline *t, const ida_event *event)
     return t->instruments[event->instrument].watch.interval_ns == 0;
 }
 
+/* ------------------------------------------------------------------ live */
+
+ida_status ida_timeline_set_inlet(ida_timeline *t, ida_inlet *inlet, int64_t start_ns, int64_t delay_ns)
+{
+    if (t->feed_count)
+        return IDA_STATE;
+    for (uint32_t i = 0; i < t->instrument_count; i++)
+        if (t->instruments[i].agents)
+            return IDA_STATE;
+    for (uint32_t i = 0; i < t->instrument_count; i++)
+        t->instruments[i].proof_ns = start_ns;
+    t->live.inlet = inlet;
+    t->live.delay_ns = delay_ns;
+    t->live.due_ns = start_ns;
+    t->live.judged_ns = t->now_ns = t->first_ns = start_ns;
+    ida_inlet_raise(inlet, start_ns);
+    return IDA_OK;
+}
+
+/* A time that is no time stays the last one there is. */
+static int64_t later(int64_t at_ns, int64_t by_ns)
+{
+    int64_t sum;
+    return __builtin_add_overflow(at_ns, by_ns, &sum) ? NEVER : sum;
+}
+
+void ida_timeline_set_staleness(ida_timeline *t, uint32_t i, int64_t bound_ns)
+{
+    if (i >= t->instrument_count)
+        return;
+    t->instruments[i].bound_ns = bound_ns;
+    t->live.due_ns = INT64_MIN;
+}
+
+int64_t *ida_timeline_real(ida_timeline *t) { return &t->live.real_ns; }
+
+/* Its proof is as old as it may be, from then on it is too old. */
+static int64_t last_good(const instrument *x)
+{
+    return later(x->proof_ns, x->bound_ns);
+}
+
+/* Proof only grows younger, so the earliest that was found holds until that time has come. */
+static void find_due(ida_timeline *t)
+{
+    t->live.due_ns = NEVER;
+    for (uint32_t i = 0; i < t->instrument_count; i++) {
+        const instrument *x = &t->instruments[i];
+        if (!x->silent && last_good(x) < t->live.due_ns)
+            t->live.due_ns = last_good(x);
+    }
+}
+
+static int tell_state(ida_timeline *t, uint32_t i, int silent, ida_event *event)
+{
+    instrument *x = &t->instruments[i];
+    x->silent = silent;
+    ida_market_set_silent(x->market, silent);
+    x->watch.waiting = 0; /* of a book that is no more */
+    t->live.holding -= x->held;
+    x->held = 0;
+    if (!silent && last_good(x) < t->live.due_ns)
+        t->live.due_ns = last_good(x);
+    event->what = IDA_AT_STATE;
+    event->instrument = i;
+    event->record = NULL;
+    event->changes = silent ? IDA_CHANGED_SILENT : IDA_CHANGED_HEARD;
+    event->told[0] = t->live.judged_ns - x->proof_ns;
+    event->told[1] = x->bound_ns;
+    event->now_ns = t->now_ns;
+    return 1;
+}
+
+/* Before whatever comes at at_ns: 1 if the proof of an instrument is too old by then. */
+static int fall_silent(ida_timeline *t, int64_t at_ns, ida_event *event)
+{
+    if (at_ns > t->now_ns) /* one judgement for all that happens at one moment */
+        t->live.judged_ns = at_ns > t->live.real_ns ? at_ns : t->live.real_ns;
+    if (t->live.judged_ns <= t->live.due_ns)
+        return 0;
+    for (uint32_t i = 0; i < t->instrument_count; i++) {
+        const instrument *x = &t->instruments[i];
+        if (x->silent || t->live.judged_ns <= last_good(x))
+            continue;
+        move_to(t, later(last_good(x), 1) < at_ns ? later(last_good(x), 1) : at_ns);
+        return tell_state(t, i, 1, event);
+    }
+    find_due(t);
+    return 0;
+}
+
+/* 1: this proof is young enough to end a silence, and that is told first. */
+static int is_heard(ida_timeline *t, uint32_t i, int64_t proof_ns, ida_event *event)
+{
+    instrument *x = &t->instruments[i];
+    if (proof_ns > x->proof_ns)
+        x->proof_ns = proof_ns;
+    return x->silent && t->live.judged_ns <= last_good(x) && tell_state(t, i, 0, event);
+}
+
+static int tell_behind(ida_timeline *t, int behind, int64_t by_ns, ida_event *event)
+{
+    t->live.behind = behind;
+    event->what = IDA_AT_BEHIND;
+    event->changes = behind;
+    event->record = NULL;
+    event->told[0] = by_ns;
+    event->told[1] = (int64_t)t->live.left_out;
+    return 1;
+}
+
+/* 1: it fell behind with this record, or has caught up. */
+static int is_turn(ida_timeline *t, const ida_record *r, ida_event *event)
+{
+    int64_t by_ns = t->live.judged_ns - r->ts_local_ns;
+    if (!t->live.behind)
+        return by_ns > t->live.delay_ns && tell_behind(t, 1, by_ns, event);
+    return by_ns <= t->live.delay_ns / 8 && tell_behind(t, 0, by_ns, event);
+}
+
+/* The first waking that was held, after it has caught up. */
+static int release_held(ida_timeline *t, ida_event *event)
+{
+    uint32_t i = 0;
+    while (!t->instruments[i].held)
+        i++;
+    t->instruments[i].held = 0;
+    t->live.holding--;
+    event->what = IDA_AT_BOOK;
+    event->instrument = i;
+    event->record = NULL;
+    event->changes = IDA_CHANGED_BOOK;
+    return 1;
+}
+
+static void hold(ida_timeline *t, uint32_t i)
+{
+    t->live.left_out += (uint64_t)t->instruments[i].held;
+    t->live.holding += !t->instruments[i].held;
+    t->instruments[i].held = 1;
+}
+
+/* What does not fit the exchange's book makes it wait for a snapshot; the market goes on. */
+static int exchange_live(ida_timeline *t, const ida_record *r, ida_event *event)
+{
+    instrument *x = &t->instruments[r->instrument];
+    t->live.exchanged = 1;
+    event->instrument = r->instrument;
+    if (r->kind == IDA_MARK) {
+        ida_mark *mark = &x->marks[x->mark == &x->marks[0]];
+        *mark = *(const ida_mark *)r;
+        if (exchange_mark(x, mark, event))
+            return 1;
+    } else if (r->kind == IDA_TRADE || r->kind == IDA_DEPTH || r->kind == IDA_SNAPSHOT) {
+        if (r->kind == IDA_TRADE)
+            note_single(x, (const ida_trade *)r);
+        if (exchange_record(x, r, t->now_ns) != IDA_OK && r->kind != IDA_TRADE) {
+            ida_sync_reset(x->exchange_sync);
+            x->faults++;
+        }
+    }
+    event->what = IDA_AT_REPORTS;
+    return has_reports(x) || ida_match_is_alarmed(x->match);
+}
+
+static int deliver_live(ida_timeline *t, const ida_record *r, ida_event *event)
+{
+    uint32_t i = r->instrument;
+    if (is_turn(t, r, event))
+        return 1;
+    if ((r->kind == IDA_DEPTH || r->kind == IDA_ALIVE) && is_heard(t, i, r->ts_local_ns, event))
+        return 1;
+    t->live.exchanged = 0;
+    r = ida_inlet_take(t->live.inlet);
+    if (r->kind == IDA_ALIVE)
+        return 0;
+    int happens = deliver(t, i, r, ida_journal_append, event);
+    if (happens && event->what == IDA_AT_STATE) {
+        t->live.holding -= t->instruments[i].held;
+        t->instruments[i].held = 0;
+    }
+    if (!happens || event->what != IDA_AT_BOOK || !t->live.behind)
+        return happens;
+    hold(t, i);
+    return 0;
+}
+
+/* The oldest that came in, at the exchange first and then to us; or what stands between two of them. */
+static int step_live(ida_timeline *t, const choice *c, ida_event *event)
+{
+    if (ida_inlet_marked(t->live.inlet) != NEVER)
+        return event->what = IDA_AT_TOLD;
+    const ida_record *r = ida_inlet_peek(t->live.inlet);
+    if (!r)
+        return tell_behind(t, 0, 0, event);
+    return c->class == EXCHANGE ? exchange_live(t, r, event) : deliver_live(t, r, event);
+}
+
+static void consider_live(const ida_timeline *t, choice *best)
+{
+    const ida_inlet *inlet = t->live.inlet;
+    const ida_record *r = ida_inlet_peek(inlet);
+    int64_t marked = ida_inlet_marked(inlet);
+    if (t->live.due_ns != NEVER)
+        consider(best, later(t->live.due_ns, 1), SILENCE, 0);
+    if (marked != NEVER)
+        consider(best, marked > t->now_ns ? marked : t->now_ns, LOCAL, OF_INLET);
+    else if (r)
+        consider(best, r->ts_local_ns, t->live.exchanged || r->kind == IDA_ALIVE ? LOCAL : EXCHANGE, OF_INLET);
+    else if (t->live.behind)
+        consider(best, t->now_ns, LOCAL, OF_INLET);
+}
+
+/* What comes in from here on is later than what was done at this moment. */
+static void leave_moment(ida_timeline *t)
+{
+    ida_inlet_raise(t->live.inlet, later(t->now_ns, 1));
+}
+
+static int next_live(ida_timeline *t, int64_t until_ns, ida_event *event)
+{
+    int left = AT_A_TIME;
+    if (t->live.holding && !t->live.behind) {
+        event->now_ns = t->now_ns;
+        return release_held(t, event) ? event->what : 0;
+    }
+    for (;;) {
+        choice c = choose(t);
+        int64_t at_ns = c.at_ns < until_ns ? c.at_ns : until_ns;
+        if (fall_silent(t, at_ns, event))
+            break;
+        if (c.class == SILENCE && c.at_ns <= until_ns)
+            continue; /* proof had come meanwhile */
+        move_to(t, at_ns);
+        if (c.at_ns > until_ns || --left <= 0) {
+            event->what = c.at_ns > until_ns ? IDA_AT_TIME : IDA_AT_PAUSE;
+            leave_moment(t);
+            break;
+        }
+        int happens = c.source == OF_INLET ? step_live(t, &c, event) : step(t, &c, event);
+        if (c.class == CONFLATED || c.class == RESPONSES)
+            leave_moment(t);
+        if (happens)
+            break;
+    }
+    ida_inlet_raise(t->live.inlet, t->now_ns);
+    event->now_ns = t->now_ns;
+    return event->what;
+}
+
+int64_t ida_timeline_due(ida_timeline *t)
+{
+    find_due(t);
+    return t->live.holding && !t->live.behind ? t->now_ns : choose(t).at_ns;
+}
+
 int ida_timeline_next(ida_timeline *t, int64_t until_ns, ida_event *event)
 {
     int64_t last_ns = until_ns < t->end_ns ? until_ns : t->end_ns;
@@ -649,6 +938,8 @@ int ida_timeline_next(ida_timeline *t, int64_t until_ns, ida_event *event)
     event->record = NULL;
     event->changes = 0;
     event->status = IDA_OK;
+    if (t->live.inlet)
+        return next_live(t, until_ns, event);
     for (;;) {
         choice c = choose(t);
         if (c.at_ns == NEVER)
@@ -699,14 +990,17 @@ const ida_book *ida_timeline_exchange_book(const ida_timeline *t, uint32_t i)
 int ida_timeline_exchange_ready(const ida_timeline *t, uint32_t i)
 {
     const instrument *x = &t->instruments[i];
-    return x->agents != NULL || ida_sync_look(x->exchange_sync)->state != IDA_WAITING;
+    return !x->silent && (x->agents != NULL || ida_sync_look(x->exchange_sync)->state != IDA_WAITING);
 }
 
 int ida_timeline_exchange_over(const ida_timeline *t, uint32_t i)
 {
     const instrument *x = &t->instruments[i];
+    if (t->live.inlet)
+        return 0; /* it goes on, whatever we know of it */
     int64_t last = x->agents || x->last_venue_ns > t->end_ns ? t->end_ns : x->last_venue_ns;
     return t->now_ns > last;
 }
 
+uint64_t ida_timeline_exchange_faults(const ida_timeline *t, uint32_t i) { return t->instruments[i].faults; }
 uint64_t ida_timeline_doubled(const ida_timeline *t, uint32_t i) { return t->instruments[i].doubled; }

@@ -4,11 +4,14 @@
  * travel as tokens with the times the caller chose. Silent events never leave C.
  * At equal times: exchange's market events, requests arriving, market data reaching us, responses reaching us; and
  * within each, order of adding, then of scheduling. The exchange's clock is ours here: a feed's venue stamps are
- * shifted by its clock offset (never later than the local stamp). */
+ * shifted by its clock offset (never later than the local stamp).
+ * Live, an inlet stands in the place of the feeds (ida_timeline_set_inlet): the exchange's side sees a record when it
+ * reaches us, and time is what the caller says it is. */
 #ifndef IDA_TIMELINE_H
 #define IDA_TIMELINE_H
 #include "agents.h"
 #include "feed.h"
+#include "inlet.h"
 #include "journal.h"
 #include "watch.h"
 
@@ -24,7 +27,10 @@ enum ida_happening {
     IDA_AT_DELIVERY = 7, /* a response token reached us */
     IDA_AT_FUNDING = 8,  /* a funding time was reached at the exchange; record: the last ida_mark published before it */
     IDA_AT_FAILURE = 9,  /* status says why: IDA_NO_SPACE or IDA_IO of the journal, IDA_RANGE or IDA_FULL of a book */
-    IDA_AT_PAUSE = 10    /* nothing that concerns anybody, for some time: look around, and go on by calling again */
+    IDA_AT_PAUSE = 10,   /* nothing that concerns anybody, for some time: look around, and go on by calling again */
+    IDA_AT_TOLD = 11,    /* live: the turn of what the inlet's mark stands for */
+    IDA_AT_BEHIND = 12   /* live: wakings for books are conflated from here on (changes 1), no longer (0); told[0]: ns
+                            that it is behind, told[1]: wakings left out since the beginning */
 };
 
 typedef struct ida_event {
@@ -34,8 +40,10 @@ typedef struct ida_event {
     int32_t status;
     int64_t now_ns;           /* simulated time, ours */
     uint64_t token;
-    const ida_record *record; /* of RECORD, STATE and FUNDING; valid until the next call */
-    int64_t told[9];          /* of RECORD: its kind alone, or the whole ida_trade or ida_quote, to be read at once */
+    const ida_record *record; /* of RECORD, STATE (NULL if it is IDA_CHANGED_SILENT or _HEARD) and FUNDING; valid until
+                                 the next call */
+    int64_t told[9];          /* of RECORD: its kind alone, or the whole ida_trade or ida_quote, to be read at once; of
+                                 STATE without a record: age of the last proof of life, and its bound */
 } ida_event;
 
 typedef struct ida_timeline ida_timeline;
@@ -52,6 +60,20 @@ ida_status ida_timeline_add_feed(ida_timeline *t, const void *file, const int32_
                                  int64_t offset_ns);
 /* A synthetic market for an instrument that has no feed. */
 ida_status ida_timeline_add_agents(ida_timeline *t, uint32_t instrument, const ida_agents_config *config);
+/* Live, from start_ns on, without an end: the inlet's instrument i is the timeline's; neither feeds nor agents. delay_ns:
+ * while the oldest that waits is older than that, wakings for books are left out, but for the last of each instrument,
+ * told when it has caught up (IDA_AT_BEHIND before and after); no other waking is. IDA_STATE: there are feeds or
+ * agents. */
+ida_status ida_timeline_set_inlet(ida_timeline *t, ida_inlet *inlet, int64_t start_ns, int64_t delay_ns);
+/* How old, at most, proof of life of an instrument's depth stream may be. Nothing is told, of any instrument, while one
+ * has older proof, before IDA_AT_STATE has told so with IDA_CHANGED_SILENT; and from then on its book is not in step,
+ * until IDA_CHANGED_HEARD is told. INT64_MAX: any age, as at first. Age is reckoned by the later of the timeline's time
+ * and the real one, once for all that happens at one moment. */
+void ida_timeline_set_staleness(ida_timeline *t, uint32_t instrument, int64_t bound_ns);
+/* Where the caller writes the machine's time before each call of next, live. */
+int64_t *ida_timeline_real(ida_timeline *t);
+/* Live: when something is due by itself, or waits; INT64_MAX: nothing. */
+int64_t ida_timeline_due(ida_timeline *t);
 /* As watch.h has it. */
 void ida_timeline_subscribe(ida_timeline *t, uint32_t instrument, uint32_t subscription, int64_t interval_ns);
 /* Market records that reach us are appended there; NULL: nowhere. */
@@ -74,7 +96,9 @@ uint64_t ida_timeline_events(const ida_timeline *t); /* market records that reac
 ida_market *ida_timeline_market(ida_timeline *t, uint32_t instrument);
 ida_match *ida_timeline_match(ida_timeline *t, uint32_t instrument);
 const ida_book *ida_timeline_exchange_book(const ida_timeline *t, uint32_t instrument);
-int ida_timeline_exchange_ready(const ida_timeline *t, uint32_t instrument); /* its book is in step */
+int ida_timeline_exchange_ready(const ida_timeline *t, uint32_t instrument); /* its book is in step, and heard of */
+/* Live: depth records that the exchange's book could not hold, so that it waits for a snapshot. */
+uint64_t ida_timeline_exchange_faults(const ida_timeline *t, uint32_t instrument);
 /* Aggregate trades that the exchange passed over because their single trades are in the feeds too. */
 uint64_t ida_timeline_doubled(const ida_timeline *t, uint32_t instrument);
 /* Its market has made its last book change and trade, before now: from here on nothing would answer an order. */

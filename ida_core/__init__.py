@@ -100,6 +100,7 @@ if TYPE_CHECKING:
     from ida_core.records import (
         event_of as event_of,
         event_reader as event_reader,
+        silence as silence,
         state_change as state_change,
         watch_bits as watch_bits,
     )
@@ -146,7 +147,7 @@ _HOMES = {
     "nearest": ("suggestion",),
     "recorded_files": ("read_head", "recording_files"),
     "recorder": ("Recorder", "RecorderState"),
-    "records": ("event_of", "event_reader", "state_change", "watch_bits"),
+    "records": ("event_of", "event_reader", "silence", "state_change", "watch_bits"),
 }
 _HOME_OF = {name: f"ida_core.{module}" for module, names in _HOMES.items() for name in names}
 

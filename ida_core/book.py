@@ -332,6 +332,10 @@ class Market(MarketFlow):
         """The stream was lost: not in step until a snapshot comes."""
         lib.ida_market_reset(self._market)
 
+    def set_silent(self, silent: bool) -> None:
+        """Whether its depth stream is not heard of; while it is not, the book is not ``synced``."""
+        lib.ida_market_set_silent(self._market, silent)
+
     def finish(self) -> None:
         """The data has ended: compare the last books with the last quotes."""
         lib.ida_market_finish(self._market)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ida_core.fold import Fold
+from ida_core.words import INTERRUPTED, TIME_OVER
 
 MOST_NAMED = 5
 
@@ -39,8 +40,12 @@ def _cut_short(fold: Fold, halts: Sequence[str]) -> Iterator[str]:
     """A result of part of the data is not the result of all of it."""
     reason = str(fold.bounds.end.data.get("reason", "")) if fold.bounds.end else ""
     is_told = bool(halts) or any(note.what == "plugin_failed" for note in fold.notes)
-    if reason and reason != "end of data" and not is_told:
+    if not reason or reason == "end of data" or is_told:
+        return
+    if "live" not in fold.bounds.start.data:
         yield f"The run ended before its data did: {reason}."
+    elif reason not in (INTERRUPTED, TIME_OVER):
+        yield f"The run was ended: {reason}"
 
 
 def _money(fold: Fold, ledger: Mapping[str, Any]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from ida_core import terminal
+from ida_core import failure, terminal
 from ida_core.codes import CODES
 from ida_core.config import Loaded, Option, Settings, json_schema, leaves, load, tree
 from ida_core.errors import EXIT_CONFIG, EXIT_DATA, EXIT_DONE, DataError, OutputError, PluginError, UsageError
@@ -112,6 +112,8 @@ def _execute(settings: Settings, plugins: Plugins, as_json: bool) -> int:
         terminal.print_json(outcome.document)
     else:
         _show_run(outcome, plugins, on_terminal)
+    if outcome.ended.code:
+        failure.tell(outcome.ended.reason, outcome.ended.code)
     return outcome.exit_code
 
 

@@ -15,7 +15,7 @@ import trio
 
 from ida_core.blame import MOST_SAID, MOST_TRACED, own_line, words_of, writable
 from ida_core.callbacks import CALLBACKS, Callbacks
-from ida_core.clock import NS, SimulatedClock
+from ida_core.clock import NS, LiveClock, SimulatedClock
 from ida_core.collector import collect_due, collecting_by_hand, engine_made
 from ida_core.context import Context
 from ida_core.errors import EXIT_CONFIG, EXIT_DONE, EXIT_RISK, FAILURES, OutputError
@@ -45,9 +45,10 @@ from ida_core.risk import RiskGate, RiskState
 from ida_core.timers import NEVER, Timers
 from ida_core.timings import Callback, PluginTimes, Timings
 from ida_core.trace import Trace
+from ida_core.words import INTERRUPTED
 
-#: Why a run stopped that was stopped by Ctrl-C or SIGTERM.
-INTERRUPTED = "interrupted"
+#: Notes that end a run, from a venue or a journal that is replayed; all others are kept, and it goes on.
+ENDING_NOTES = ("stop", "liquidation")
 #: Events handled between two looks at Trio (signals, feeds, progress).
 BATCH = 4096
 #: One in so many book events is timed for tick-to-decision; a prime, so that no rhythm of the market falls in with it.
@@ -86,10 +87,11 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class Stop(msgspec.Struct, frozen=True):
-    """Why a run ended, and the exit code that says so."""
+    """Why a run ended, the exit code that says so, and for an error its own code."""
 
     reason: str
     exit_code: int = EXIT_DONE
+    code: str = ""
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -117,10 +119,15 @@ class Engine:
         trace: tells of every call of a plugin.
     """
 
+    #: Events handled between two looks at Trio.
+    batch = BATCH
+    #: Why a run ends that nobody stops.
+    all_done = "end of data"
+
     def __init__(
         self, venue: Venue, strategies: Sequence[Strategy], checks: Sequence[RiskCheck], *,
         orders: OrderTable, portfolio: Portfolio, ledger: Ledger, log: Log, journal: Keeper | None = None,
-        feeds: Sequence[FeedPlugin] = (), seed: int = 1, clock: SimulatedClock | None = None,
+        feeds: Sequence[FeedPlugin] = (), seed: int = 1, clock: SimulatedClock | LiveClock | None = None,
         speed: float | None = None, timed_one_in: int = TIMED_ONE_IN, trace: Trace | None = None,
     ) -> None:
         engine_made(self)
@@ -140,7 +147,7 @@ class Engine:
         self._order_out = self.latency["order_out"].add
         self._keep = _keep_nothing if journal is None else journal.append
         self.on_progress: Callable[[], None] | None = None
-        self.clock = clock or SimulatedClock()
+        self.clock: SimulatedClock | LiveClock = clock or SimulatedClock()
         self._feeds = feeds
         self._speed = speed
         self._began_s = 0.0
@@ -192,19 +199,22 @@ class Engine:
     async def run(self) -> Stop:
         """Start the strategies, handle events until the end, stop in order. Returns why it ended."""
         async with trio.open_nursery() as nursery:
-            for feed in self._feeds:
-                nursery.start_soon(self._run_feed, feed)
+            self._begin_tasks(nursery)
             with self._interrupts.watching(), collecting_by_hand():
                 stop = await self._run()
             self.clock.let_go()
             nursery.cancel_scope.cancel()
         return stop
 
+    def _begin_tasks(self, nursery: trio.Nursery) -> None:
+        for feed in self._feeds:
+            nursery.start_soon(self._run_feed, feed)
+
     async def _run(self) -> Stop:
         self._start()
         await self._let_others_run()
         await self._drive(lambda: self.stop_wanted is not None, self.venue.last_ns())
-        stop = self.stop_wanted = self.stop_wanted or Stop("end of data")
+        stop = self.stop_wanted = self.stop_wanted or Stop(self.all_done)
         self._keep(self._note("stop", detail=stop.reason))
         self.log.info("stop", ts_ns=self.venue.now_ns, reason=stop.reason)
         await self._wind_down()
@@ -242,11 +252,11 @@ class Engine:
                 checked = time.monotonic()
 
     def _pump(self, until_ns: int, is_over: Callable[[], bool]) -> bool:
-        """Handle up to BATCH events at or before ``until_ns``, then the timers that are due. True if none is left."""
+        """Handle up to ``batch`` events at or before ``until_ns``, then the timers that are due. True: none is left."""
         next_event: Callable[[int], Any] = self.venue.next_event
         timers, countdown = self.timers, self._countdown
         books, told = self._calls.books, self._calls.told
-        for _ in range(BATCH):
+        for _ in range(self.batch):
             event = next_event(until_ns)
             if event.__class__ is int:
                 countdown -= 1
@@ -296,7 +306,7 @@ class Engine:
         self.latency["tick_to_decision"].add(ended - began)
 
     def _trio_deadline_ns(self) -> int:
-        if not self._feeds:
+        if not self._feeds or not isinstance(self.clock, SimulatedClock):
             return NEVER
         return self.clock.deadline_ns(trio.lowlevel.current_statistics().seconds_to_next_deadline)
 
@@ -328,7 +338,7 @@ class Engine:
             self._on_order_update(event)
             return
         if isinstance(event, Note):
-            self.stop_wanted = Stop(event.detail, EXIT_RISK if event.what == "liquidation" else EXIT_DONE)
+            self._on_note(event)
             return
         if isinstance(event, BalanceUpdate | FundingPayment | MarketState | VenueStatus | Signal):
             self._keep(event)
@@ -340,6 +350,13 @@ class Engine:
             self.ledger.post_funding(event)
         if name := CALLBACKS.get(type(event)):
             self._tell(name, event)
+
+    def _on_note(self, note: Note) -> None:
+        if note.what in ENDING_NOTES:
+            self.stop_wanted = Stop(note.detail, EXIT_RISK if note.what == "liquidation" else EXIT_DONE)
+            return
+        self._keep(note)
+        self.log.info("note", ts_ns=note.ts_local_ns, about=note.what, detail=note.detail, data=note.data)
 
     def _tell(self, name: str, event: Event) -> None:
         for index, slots in enumerate(self._calls.rare[name]):
@@ -508,7 +525,10 @@ class Engine:
 
     async def _run_feed(self, feed: FeedPlugin) -> None:
         async for signal in self._signals(feed):
-            self._handle(msgspec.structs.replace(signal, ts_local_ns=self.venue.now_ns))
+            self._take_signal(signal)
+
+    def _take_signal(self, signal: Signal) -> None:
+        self._handle(msgspec.structs.replace(signal, ts_local_ns=self.venue.now_ns))
 
     async def _signals(self, feed: FeedPlugin) -> AsyncIterator[Signal]:
         """What the feed yields; one that raises is named and left."""

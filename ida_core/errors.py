@@ -122,3 +122,13 @@ class RequestRejected(VenueError):
 
 class OutcomeUnknown(VenueError):
     default_code = "IDA-E4400"
+
+
+def sole(error: BaseException) -> BaseException:
+    """A group of one, as a nursery raises it, is that one; of a larger one the first error of ours tells most."""
+    while isinstance(error, BaseExceptionGroup):
+        ours = error.subgroup(IdaError)
+        if len(error.exceptions) > 1 and ours is None:
+            break
+        error = error.exceptions[0] if ours is None else ours.exceptions[0]
+    return error

@@ -69,10 +69,15 @@ class Mark(Event, frozen=True):
 
 
 class MarketState(Event, frozen=True, tag_field="of", tag="market"):
-    """The instrument's book came into step (``LIVE``), lost it (``STALE``) or was found wrong (``GAP``)."""
+    """The instrument's book came into step (``LIVE``), lost it (``STALE``) or was found wrong (``GAP``).
+
+    ``silent``: None where a market record did it; of a live market True where its depth stream was not heard of for too
+    long, False where it is heard of again.
+    """
 
     state: str
     reason: str = ""
+    silent: bool | None = None
 
 
 class OrderStatus(enum.StrEnum):

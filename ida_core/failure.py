@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from ida_core.errors import EXIT_DONE, EXIT_INTERRUPTED, IdaError, OutputError, UsageError
+from ida_core.errors import EXIT_DONE, EXIT_INTERRUPTED, IdaError, OutputError, UsageError, sole
 
 #: Why a file cannot be written that has nothing to do with who writes it.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -36,7 +36,7 @@ def guard(command: Callable[[], Any], words: Sequence[str]) -> int:
     except SystemExit:  # a command says its exit code
         raise
     except BaseException as error:  # a plugin may raise what is no Exception: a panic of a library in Rust is one
-        return _report(_single(error), words)
+        return _report(sole(error), words)
     return result if type(result) is int else EXIT_DONE
 
 
@@ -46,24 +46,22 @@ def leave_pipe() -> int:
     return EXIT_DONE
 
 
-def _single(error: BaseException) -> BaseException:
-    """A group of one, as a nursery raises it, is that one."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
-
-
 def _report(error: BaseException, words: Sequence[str]) -> int:
     ours, hint = _as_ours(error)
     if "--traceback" in words or os.environ.get("IDA_TRACEBACK", "") not in ("", "0"):
         traceback.print_exception(error)
     if "--json" in words:
         click.echo(json.dumps(document(ours), indent=2))
-    click.echo(f"{_red('error')} {ours.code}: {ours}", err=True)
-    for problem in ours.problems:
-        click.echo(f"  {problem}", err=True)
-    click.echo(f"hint: {hint or f'ida explain {ours.code}'}", err=True)
+    tell(f"{ours.code}: {ours}", ours.code, ours.problems, hint)
     return ours.exit_code
+
+
+def tell(text: str, code: str, problems: Sequence[str] = (), hint: str = "") -> None:
+    """Say on stderr what went wrong; ``text`` begins with the code."""
+    click.echo(f"{_red('error')} {text}", err=True)
+    for problem in problems:
+        click.echo(f"  {problem}", err=True)
+    click.echo(f"hint: {hint or f'ida explain {code}'}", err=True)
 
 
 def document(error: IdaError) -> dict[str, Any]:

@@ -147,7 +147,7 @@ class Fold:
             Refusal: self.refusals.append,
             FundingPayment: self._on_funding,
             Note: self.notes.append,
-            MarketState: self.states.append,
+            MarketState: self._on_state,
         }
 
     def _open_ledger(self, balances: Mapping[str, tuple[Decimal, Decimal]]) -> None:
@@ -266,6 +266,11 @@ class Fold:
             )
         )
         self._sample(update.ts_local_ns)
+
+    def _on_state(self, state: MarketState) -> None:
+        self.states.append(state)
+        if state.silent is not None:
+            self.markets[state.instrument].set_silent(state.silent)
 
     def _on_funding(self, payment: FundingPayment) -> None:
         self.portfolio.fund(payment)

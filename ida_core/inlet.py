@@ -15,8 +15,10 @@ from ida_core.model import Side
 from ida_core.native import ffi, lib
 
 INLET_BYTES = 32 << 20
+#: What tells that the run falls behind its market, and that it has caught up.
+DELAY_NOTES = ("behind", "caught_up")
 #: What the engine itself notes; a feeder may not tell it.
-OWN_NOTES = frozenset(("start", "stop", "halt", "plugin_failed", "end", "liquidation", "behind", "caught_up"))
+OWN_NOTES = frozenset(("start", "stop", "halt", "plugin_failed", "end", "liquidation", *DELAY_NOTES))
 _NO_MARK = 2**64 - 1
 _DEPTH = ffi.sizeof("ida_depth")
 _LEVEL = ffi.sizeof("ida_level")
@@ -156,6 +158,11 @@ class Inlet:
     def committed(self) -> int:
         """Market records that came in, ever."""
         return int(self._view.committed)
+
+    @property
+    def newest_ns(self) -> int:
+        """Local time of the last that came in; -1 before the first."""
+        return int(self._view.newest_ns)
 
     def _room(self, struct: str, size: int) -> Any:
         room = lib.ida_inlet_room(self._pointer, size)

@@ -108,6 +108,16 @@ _STATE_REASONS = (
 )
 
 
+def silence(market: Market, changes: int, instrument: int, now_ns: int, age_ns: int, bound_ns: int) -> MarketState:
+    """The event that tells that a depth stream fell silent, or is heard of again; ``age_ns``: of the last proof."""
+    silent = changes & lib.IDA_CHANGED_SILENT > 0
+    state, reason = ("LIVE", "") if market.synced else ("STALE", "waiting for a snapshot")
+    if silent:
+        state = "STALE"
+        reason = f"no sign of life of its depth stream for {age_ns / 1e9:.3g} s, the bound is {bound_ns / 1e9:g} s"
+    return MarketState(ts_local_ns=now_ns, instrument=instrument, state=state, reason=reason, silent=silent)
+
+
 def state_change(market: Market, changes: int, record: Any, instrument: int) -> MarketState:
     """The event that tells whether a book is in step after ``record``; ``changes``: ``ida_change`` bits."""
     state, reason = ("LIVE", "") if market.synced else ("STALE", "waiting for a snapshot")

@@ -26,7 +26,9 @@ from ida_core.events import (
     Refusal,
     Request,
     Timer,
+    VenueStatus,
 )
+from ida_core.inlet import DELAY_NOTES, OWN_NOTES
 from ida_core.journal import JournalReader
 from ida_core.log import Log
 from ida_core.model import Instrument
@@ -38,9 +40,22 @@ from ida_core.run import build_engine, build_plugins, run_engine
 from ida_core.run_notes import reckoning, start_of
 from ida_core.timers import NEVER
 
-#: What the engine makes by itself; the rest of a journal is what it was given.
-_OUTPUTS = (Request, Refusal, Timer, MarketState, Note)
 _HAPPENING_WORDS = 120
+
+
+def _is_output(event: Event) -> bool:
+    """The engine makes it by itself; the rest of a journal is what it was given. What a live market's clock brought
+    about (a depth stream silent or heard of, the engine behind), and what its feed told, it was given."""
+    if isinstance(event, MarketState):
+        return event.silent is None
+    if isinstance(event, Note):
+        return event.what in OWN_NOTES and event.what not in DELAY_NOTES
+    return isinstance(event, Request | Refusal | Timer)
+
+
+def _comes_as_market(event: Event) -> bool:
+    """It came in its place among the market's records, so before what was kept back until that moment."""
+    return isinstance(event, MarketState | VenueStatus | Note) and not _is_output(event)
 
 
 class ReplayOutcome(msgspec.Struct, frozen=True):
@@ -68,7 +83,7 @@ class Comparison:
         self.requests = 0
 
     def append(self, event: Event) -> None:
-        if isinstance(event, _OUTPUTS):
+        if _is_output(event):
             self.made.append(event)
 
     def match(self, kept: Event, last_input: str) -> None:
@@ -102,7 +117,8 @@ class JournalVenue:
         self._now_ns: int = self._start_ns
         self._events = 0
         self._head: Any = self._next()
-        self._stop_told = False
+        self._stop_told = self._behind = False
+        self._held: list[int] = []
         self._last_input = "the start"
         self.comparison = Comparison()
 
@@ -159,10 +175,12 @@ class JournalVenue:
                 return None
             head = self._head
             is_market = not isinstance(head, Event)
-            waiting = self._conflated(head.ts_local_ns, is_market, until_ns)
+            if self._held and not self._behind:
+                return self._held.pop(0)
+            waiting = self._conflated(head.ts_local_ns, is_market or _comes_as_market(head), until_ns)
             if waiting is not None:
                 return waiting
-            if head.ts_local_ns > until_ns or (isinstance(head, _OUTPUTS) and not _is_stop(head)):
+            if head.ts_local_ns > until_ns or (not is_market and _is_output(head) and not _is_stop(head)):
                 self._wait_for_timer(head, until_ns)
                 return None
             answer = self._take_market() if is_market else self._take_event()
@@ -175,7 +193,7 @@ class JournalVenue:
         if self.broke_off:
             made.clear()  # what the run did then is not known
         while made:
-            if self.finished or not isinstance(self._head, _OUTPUTS):
+            if self.finished or not isinstance(self._head, Event) or not _is_output(self._head):
                 raise Difference(
                     f"after {self._last_input}: the journal has nothing, the replay made {_words(made[0])}")
             self.comparison.match(self._head, self._last_input)
@@ -183,7 +201,8 @@ class JournalVenue:
 
     def _wait_for_timer(self, head: Any, until_ns: int) -> None:
         """Go on to ``until_ns``, where the engine has a timer; it makes what the journal has next."""
-        if until_ns >= NEVER or (isinstance(head, _OUTPUTS) and until_ns > head.ts_local_ns):
+        is_output = isinstance(head, Event) and _is_output(head)
+        if until_ns >= NEVER or (is_output and until_ns > head.ts_local_ns):
             raise Difference(f"after {self._last_input}: the journal has {_words(head)}, the replay made nothing")
         self._now_ns = max(self._now_ns, until_ns)
 
@@ -205,14 +224,35 @@ class JournalVenue:
         waking = lib.ida_watch_judge(ffi.addressof(self._watches, i), record, changes, record.ts_local_ns)
         told: Event | int | None = None
         if waking == lib.IDA_WAKE_BOOK:
-            told = int(i)
+            told = self._book_waking(i)
         elif waking == lib.IDA_WAKE_RECORD:
             told = event_of(record, i)
         elif waking == lib.IDA_WAKE_STATE:
             told = state_change(self._markets[i], changes, record, i)
+            self._drop_held(i)
         self._last_input = f"a market record of {self.start.instruments[i].name} at {record.ts_local_ns}"
         self._head = self._next()
         return told
+
+    def _book_waking(self, index: int) -> int | None:
+        """While the engine was behind, wakings for books were left out, but for the last of each instrument."""
+        if not self._behind:
+            return index
+        if index not in self._held:
+            self._held = sorted([*self._held, index])
+        return None
+
+    def _drop_held(self, index: int) -> None:
+        self._held = [i for i in self._held if i != index]
+
+    def _note_live(self, event: Event) -> None:
+        """What a live market's clock brought about."""
+        if isinstance(event, Note) and event.what in DELAY_NOTES:
+            self._behind = event.what == DELAY_NOTES[0]
+        elif isinstance(event, MarketState) and event.silent is not None:
+            self._markets[event.instrument].set_silent(event.silent)
+            self._watches[event.instrument].waiting = 0
+            self._drop_held(event.instrument)
 
     def _take_event(self) -> Event | None:
         event: Event = self._head
@@ -223,6 +263,7 @@ class JournalVenue:
                 raise Difference(f"after {self._last_input}: the journal stops, the replay goes on")
             self._stop_told = True
             return event
+        self._note_live(event)
         self._head = self._next()
         return event
 

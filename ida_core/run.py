@@ -20,9 +20,9 @@ import msgspec
 import trio
 
 from ida_core import __version__
-from ida_core.clock import SimulatedClock
+from ida_core.clock import LiveClock, SimulatedClock
 from ida_core.config import Settings, to_toml
-from ida_core.engine import INTERRUPTED, TIMED_ONE_IN, Engine, Keeper, Stop
+from ida_core.engine import TIMED_ONE_IN, Engine, Keeper, Stop
 from ida_core.errors import (
     EXIT_BUG,
     EXIT_CONFIG,
@@ -32,11 +32,13 @@ from ida_core.errors import (
     ConfigError,
     IdaError,
     OutputError,
+    sole,
 )
 from ida_core.events import Note
 from ida_core.interrupts import Interrupted
 from ida_core.journal import JournalWriter, Timing
 from ida_core.ledger import Ledger
+from ida_core.live_engine import LIVE_TIMED_ONE_IN, LiveEngine
 from ida_core.log import Log
 from ida_core.making import check_callable
 from ida_core.model import plain
@@ -51,6 +53,7 @@ from ida_core.reporting import write_reports
 from ida_core.subscriptions import book_wish
 from ida_core.timings import quantiles
 from ida_core.trace import Trace
+from ida_core.words import INTERRUPTED
 
 ORDER_PREFIX = "ida"
 TERMINAL = "console"
@@ -70,12 +73,14 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What a run came to; ``failed_reports``: reporters that raised, each in a sentence."""
+    """What a run came to; ``failed_reports``: reporters that raised, each in a sentence; ``ended``: why, and its code
+    where an error ended it."""
 
     exit_code: int
     run_dir: Path
     report: Report
     failed_reports: tuple[str, ...] = ()
+    ended: Stop = Stop("")
 
     @property
     def document(self) -> dict[str, Any]:
@@ -184,10 +189,12 @@ def build_engine(
     markets = [venue.market(index) for index in range(len(instruments))]
     rates = MarketRates(instruments[0].settle, given, instruments, markets)
     capital = ledger.balance(instruments[0].settle)
-    return Engine(
+    kind = Engine if venue.simulated else LiveEngine
+    return kind(
         venue, strategies, checks, orders=OrderTable(ORDER_PREFIX), log=log, journal=journal,
         portfolio=Portfolio(instruments, rates, capital), ledger=ledger, seed=settings.run.seed,
-        clock=SimulatedClock(venue.start_ns()), feeds=feeds, speed=speed, timed_one_in=timed_one_in, trace=trace,
+        clock=SimulatedClock(venue.start_ns()) if venue.simulated else LiveClock(), feeds=feeds, speed=speed,
+        timed_one_in=timed_one_in if venue.simulated else LIVE_TIMED_ONE_IN, trace=trace,
     )
 
 
@@ -260,21 +267,14 @@ def _run_journaled(
 
 
 def run_engine(engine: Engine) -> Stop:
-    """Run Trio on simulated time; a group of exceptions with one cause becomes that cause."""
+    """Run Trio on the engine's clock; a group of exceptions with one cause becomes that cause."""
     try:
         return trio.run(engine.run, clock=engine.clock)
     except BaseExceptionGroup as group:
-        cause = _sole(group)
+        cause = sole(group)
         if isinstance(cause, Interrupted):
             return Stop(f"{INTERRUPTED} twice", EXIT_INTERRUPTED)
         raise cause from None
-
-
-def _sole(group: BaseExceptionGroup[Any]) -> BaseException:
-    cause: BaseException = group
-    while isinstance(cause, BaseExceptionGroup) and len(cause.exceptions) == 1:
-        cause = cause.exceptions[0]
-    return cause
 
 
 def _teller(venue: Venue, progress: Callable[[Progress], None], what: str = "") -> Callable[[], None]:
@@ -355,7 +355,8 @@ def _write_worst_cases(
 ) -> None:
     """Re-run with one assumption worse at a time, without a journal; beside the headline in the reports."""
     cases = getattr(parts.venue, "worst_cases", None)
-    if cases is None or (headline.stop_wanted is not None and headline.stop_wanted.reason != "end of data"):
+    is_part = headline.stop_wanted is not None and headline.stop_wanted.reason != headline.all_done
+    if cases is None or is_part or not parts.venue.simulated:
         return
     rows = [{"name": "as run", "what": "the headline", **_figures(headline)}]
     for case in cases():
@@ -386,7 +387,7 @@ def _report(
     report = load_report(run_dir)
     names = [name for name in settings.run.reports if name != TERMINAL]
     written = write_reports(report, plugins, settings, names, run_dir / "report")
-    return Outcome(_exit_code(stop, engine), run_dir, report, written.failures)
+    return Outcome(_exit_code(stop, engine), run_dir, report, written.failures, stop)
 
 
 def _exit_code(stop: Stop, engine: Engine) -> int:
@@ -396,9 +397,10 @@ def _exit_code(stop: Stop, engine: Engine) -> int:
         return EXIT_CONFIG
     if residuals(engine):
         return EXIT_BUG
-    if not all(engine.venue.market(i).synced for i in range(len(engine.instruments))):
-        return EXIT_DATA
-    return EXIT_DONE
+    markets = [engine.venue.market(i) for i in range(len(engine.instruments))]
+    # live, a book may just be waiting for its snapshot when the run is stopped
+    known = all(market.synced if engine.venue.simulated else market.applied for market in markets)
+    return EXIT_DONE if known else EXIT_DATA
 
 
 __all__ = [

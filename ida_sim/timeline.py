@@ -10,6 +10,7 @@ from ida_core import (
     Book,
     DataError,
     IdaError,
+    Inlet,
     Market,
     OrderType,
     PlaceOrder,
@@ -125,6 +126,7 @@ class Timeline:
         self.event = ffi.new("ida_event *")
         self._keep: list[Any] = []
         self._journal: Any = None
+        self._instruments = instruments
 
     def add_instrument(self, chain: int, max_price: int, queue: tuple[int, float], orders: int) -> None:
         status = lib.ida_timeline_add_instrument(self.pointer, chain, PAGES, max_price, queue[0], queue[1], orders)
@@ -142,6 +144,27 @@ class Timeline:
         status = lib.ida_timeline_add_agents(self.pointer, index, config)
         if status != lib.IDA_OK:
             raise IdaError(f"synthetic market {index}: {status_text(status)}")
+
+    def set_inlet(self, inlet: Inlet, start_ns: int, staleness_ns: int, delay_ns: int) -> None:
+        """Live from ``start_ns`` on: records come by ``inlet``, and are judged as csrc/timeline.h says."""
+        status = lib.ida_timeline_set_inlet(self.pointer, inlet.pointer, start_ns, delay_ns)
+        if status != lib.IDA_OK:
+            raise IdaError(f"a timeline of recordings cannot go on live: {status_text(status)}")
+        for index in range(self._instruments):
+            lib.ida_timeline_set_staleness(self.pointer, index, staleness_ns)
+        self._keep.append(inlet)
+
+    def real(self) -> Any:
+        """Where the machine's time is written before each step, live: an ``int64_t *``."""
+        return lib.ida_timeline_real(self.pointer)
+
+    def due_ns(self) -> int:
+        """Live: when something is due by itself, or waits already; far away where nothing is."""
+        return int(lib.ida_timeline_due(self.pointer))
+
+    def exchange_faults(self, index: int) -> int:
+        """Live: depth updates that the exchange's book could not hold."""
+        return int(lib.ida_timeline_exchange_faults(self.pointer, index))
 
     def attach(self, journal: Any) -> None:
         self._journal = journal

@@ -63,7 +63,11 @@ class SimVenue:
 
     @classmethod
     def build(cls, setup: VenueSetup) -> SimVenue:
-        return cls(setup)
+        if setup.live is None:
+            return cls(setup)
+        from ida_sim.paper import PaperVenue  # it stands on this module
+
+        return PaperVenue(setup)
 
     def __init__(self, setup: VenueSetup) -> None:
         self._config: SimConfig = setup.config
@@ -135,9 +139,13 @@ class SimVenue:
             timeline.end_at(timeline.first_ns + int(self._setup.duration_s * 1e9))
 
     def _latency(self, key: str) -> Latency:
-        samples = sorted(max(0, q - s.offset_ns) for s in self._sources for f in s.feeds for q in f.meta.latency_ns)
-        model = latency_model(getattr(self._config, key), self._rng, feed_ns=samples, key=f"sim.{key}")
+        model = latency_model(
+            getattr(self._config, key), self._rng, feed_ns=self._feed_latency_ns(), key=f"sim.{key}")
         return model if self._config.latency_factor == 1 else model.scaled(self._config.latency_factor)
+
+    def _feed_latency_ns(self) -> list[int]:
+        """Samples of how long data took to us, least first."""
+        return sorted(max(0, q - s.offset_ns) for s in self._sources for f in s.feeds for q in f.meta.latency_ns)
 
     def _opening_balances(self) -> dict[str, Decimal]:
         if self._config.balances:
@@ -253,7 +261,7 @@ class SimVenue:
     # ------------------------------------------------------------- the way there and back
 
     def send(self, request: AnyRequest) -> None:
-        now: int = self._event.now_ns
+        now = self._sent_ns()
         arrival_ns = now + self._request_latency.sample_ns()
         if arrival_ns < self._last_arrival_ns:  # none overtakes another
             arrival_ns = self._last_arrival_ns
@@ -262,6 +270,11 @@ class SimVenue:
         if not self._timeline.send(arrival_ns, token):
             del self._under_way[token]
             self._respond(refusals(request, now, BUSY, "Too many requests are under way."))
+
+    def _sent_ns(self) -> int:
+        """When a request leaves us."""
+        now: int = self._event.now_ns
+        return now
 
     def _respond(self, answers: Sequence[Event]) -> None:
         """Answers travel in order: none overtakes another."""

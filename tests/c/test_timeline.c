@@ -1,4 +1,4 @@
-/* needs: timeline agents tape chance feed crc match ahead fill map maths orders recorded stops taker market book sync pool watch journal segment thread gate status */
+/* needs: timeline agents tape chance feed crc match ahead fill map maths orders recorded stops taker market book sync pool inlet watch journal segment thread gate status */
 /* Time goes on in bounded steps that change nothing; stamps that no clock tells are passed over without harm. */
 #include "expect.h"
 #include "timeline.h"

@@ -1,4 +1,4 @@
-/* needs: feed crc watch market book sync pool match fill gate orders stops taker ahead recorded agents chance tape maths journal segment map thread */
+/* needs: feed crc watch market book sync pool inlet match fill gate orders stops taker ahead recorded agents chance tape maths journal segment map thread */
 /* Any bytes as a mapped feed file: the check refuses them, or a whole simulation over them comes to its end in order.
  * Once as they are; once read as records that are sealed and laid out as the feed writer does, so that all which only
  * the checksums would have caught is met too. The last 16 bytes choose how the timeline is asked. */

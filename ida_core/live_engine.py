@@ -1,0 +1,131 @@
+"""The loop on real time: parked until something arrives or is due, then all that has come, in order, as ever."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, cast
+
+import trio
+
+from ida_core.blame import MOST_TRACED, words_of, writable
+from ida_core.clock import NS
+from ida_core.collector import collect_due
+from ida_core.engine import LOOK_S, Engine, Stop
+from ida_core.errors import FAILURES, IdaError, VenueError, sole
+from ida_core.events import Signal
+from ida_core.protocols import FeedPlugin, LiveVenue
+from ida_core.timers import NEVER
+from ida_core.timings import Timings
+from ida_core.words import TIME_OVER
+
+#: Events handled between two looks at Trio: what receives must have its turn.
+LIVE_BATCH = 64
+#: One in so many book events is timed: there are fewer than in a simulation, and each tells more.
+LIVE_TIMED_ONE_IN = 5
+
+
+class LiveEngine(Engine):
+    """The engine on a venue that is not simulated: see ``ida_core.LiveVenue``."""
+
+    batch = LIVE_BATCH
+    all_done = TIME_OVER
+
+    def __init__(self, *words: Any, **named: Any) -> None:
+        super().__init__(*words, **named)
+        self._live = cast(LiveVenue, self.venue)
+        self._signals_waiting: deque[Signal] = deque()
+        self._parked: trio.CancelScope | None = None
+        self._token: trio.lowlevel.TrioToken | None = None
+        self._shown_s = 0.0
+        self.latency["receive_to_strategy"] = Timings()
+
+    # ------------------------------------------------------------- the loop
+
+    def _begin_tasks(self, nursery: trio.Nursery) -> None:
+        self._token = trio.lowlevel.current_trio_token()
+        super()._begin_tasks(nursery)
+        nursery.start_soon(self._work)
+
+    async def _drive(self, is_over: Callable[[], bool], last_ns: int | None = None) -> None:
+        end_ns = NEVER if last_ns is None else last_ns
+        looked_s = time.monotonic()
+        while not is_over():
+            real_ns = self._live.real_ns()
+            until_ns = min(self.timers.next_ns, real_ns, end_ns)
+            is_done = self._pump(until_ns, is_over)
+            if is_done and self.venue.now_ns >= end_ns:
+                return
+            if is_done and self.timers.next_ns <= real_ns and time.monotonic() - looked_s < LOOK_S:
+                continue  # several timers are due
+            if is_done and until_ns == real_ns:
+                self._take_signals()
+            latest_ns = real_ns + NS if self._stopping else end_ns
+            await self._park(min(self.timers.next_ns, latest_ns) if is_done else 0)
+            looked_s = time.monotonic()
+
+    async def _park(self, until_ns: int) -> None:
+        """Let others run: until something arrives or is due, at the latest until ``until_ns``."""
+        collect_due()
+        self._show()
+        with self._interrupts.trio_runs(), trio.CancelScope() as self._parked:
+            if self.stop_wanted is None or self._stopping:
+                await self._live.wait(until_ns)
+            else:
+                await trio.lowlevel.checkpoint()
+        self._parked = None
+
+    def _show(self) -> None:
+        if self.on_progress and (now_s := time.monotonic()) - self._shown_s > LOOK_S:
+            self._shown_s = now_s
+            self.on_progress()
+
+    async def _let_others_run(self) -> None:
+        with self._interrupts.trio_runs():
+            await trio.lowlevel.checkpoint()
+
+    def _wake(self) -> None:
+        if self._parked is not None:
+            self._parked.cancel()
+
+    def _interrupt(self) -> None:
+        """Called by a signal's handler, in the middle of anything."""
+        super()._interrupt()
+        if self._token is not None:
+            with suppress(trio.RunFinishedError):
+                self._token.run_sync_soon(self._wake, idempotent=True)
+
+    def _timed_book_event(self, index: int) -> None:
+        self.latency["receive_to_strategy"].add(max(0, time.time_ns() - self.venue.now_ns))
+        super()._timed_book_event(index)
+
+    # ------------------------------------------------------------- beside it
+
+    async def _run_feed(self, feed: FeedPlugin) -> None:
+        async for signal in self._signals(feed):
+            self._signals_waiting.append(signal)
+            self._wake()
+
+    def _take_signals(self) -> None:
+        """All that came before has been handled, so they are of now."""
+        while self._signals_waiting:
+            self._take_signal(self._signals_waiting.popleft())
+
+    async def _work(self) -> None:
+        """What the venue does beside the engine. Where it fails for good the run ends in order."""
+        try:
+            await self._live.work()
+        except FAILURES as error:
+            self._end_by(sole(error))
+        self._wake()
+
+    def _end_by(self, error: BaseException) -> None:
+        if not isinstance(error, IdaError):
+            trace = writable("".join(traceback.format_exception(error)), MOST_TRACED)
+            self.log.error("live_feed_failed", venue=self.venue.name, error=words_of(error), trace=trace)
+            error = VenueError(f"what the venue {self.venue.name} does beside the engine failed: {words_of(error)}")
+        self.log.error("venue_failed", venue=self.venue.name, code=error.code, error=str(error))
+        self.stop_wanted = self.stop_wanted or Stop(f"{error.code}: {error}", error.exit_code, error.code)
