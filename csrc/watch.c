@@ -31,6 +31,8 @@ static int judge_book(ida_watch *watch, int changes, int64_t now)
 
 int ida_watch_judge(ida_watch *watch, const ida_record *record, int changes, int64_t now)
 {
+    if (watch->subscription & IDA_SUB_ALL)
+        return IDA_WAKE_RECORD;
     if (changes & STATE_CHANGES) {
         watch->waiting = 0; /* of a book that is no more */
         return IDA_WAKE_STATE;

@@ -10,7 +10,8 @@ enum ida_subscription {
     IDA_SUB_QUOTE = 8,
     IDA_SUB_BAR = 16,
     IDA_SUB_MARK = 32,
-    IDA_SUB_TICKER = 64
+    IDA_SUB_TICKER = 64,
+    IDA_SUB_ALL = 128    /* every record as it comes, whatever it changed: for who passes them on */
     /* changes of state (in step or not, gaps) always wake */
 };
 

@@ -166,6 +166,11 @@ CODES = {
         "many connections were tried (429), the address is banned (418), or the service is down (5xx).",
         "The message has status and words. After 429 and 418 wait: each further try makes it longer.",
     ),
+    "IDA-E4115": Code(
+        "a port that cannot be listened on",
+        "Another program has the port already, or it is one that only the administrator may use.",
+        "Give another one: --port 0 takes one that is free, and the first line printed says which.",
+    ),
     "IDA-E4120": Code(
         "an answer that cannot be understood",
         "What answered is not the exchange that was asked for, or it changed its protocol: the message says what was "
@@ -268,6 +273,12 @@ CODES = {
         "The same trades or book updates, by their ids, are in both files: a run on both would trade every lot of that "
         "time twice.",
         "Give one of the two. Files of one symbol that follow each other share no id and belong together.",
+    ),
+    "IDA-E7014": Code(
+        "a recording of another market",
+        "The server speaks the API of the spot market. Books of futures chain their updates in another way and have "
+        "messages of their own, so a recording of futures cannot be replayed by it.",
+        "Give a recording of the spot market. A run takes the others: `ida run --feed FILE`.",
     ),
     "IDA-E7020": Code(
         "a journal or run directory that cannot be read",

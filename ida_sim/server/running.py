@@ -1,0 +1,75 @@
+"""What ``ida exchange`` does, once its arguments are parsed."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+import msgspec
+import trio
+
+from ida_core import ConfigError, VenueSetup, terminal
+from ida_core.errors import EXIT_DONE
+from ida_core.plugins import load_plugins
+from ida_sim.config import SimConfig
+from ida_sim.server.market import MarketSetup
+from ida_sim.server.script import read_script
+from ida_sim.server.serving import Server, ServerSetup, open_server
+
+SCHEMA = 1
+MOST_SPEED = 1e6
+Given = Mapping[str, Any]
+
+
+def run(given: Given, as_json: bool) -> int:
+    """Serve until SIGINT or SIGTERM, or for ``duration`` seconds; the exit code."""
+    setup = _setup(given)
+    trio.run(_serve, setup, given.get("duration"), as_json)
+    return EXIT_DONE
+
+
+def _setup(given: Given) -> ServerSetup:
+    feed = tuple(given["feed"])
+    venue = VenueSetup(
+        config=SimConfig(), feed=feed, symbols=tuple(given["symbol"]), seed=given["seed"],
+        recordings=tuple(load_plugins().recordings.values()) if feed else ())
+    market = MarketSetup(venue, _speed(given["speed"]), given["start"] or "")
+    script = read_script(given["script"]) if given["script"] else ()
+    return ServerSetup(market, port=given["port"], script=script)
+
+
+def _speed(text: str) -> float:
+    if text == "max":
+        return float("inf")
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed <= MOST_SPEED:
+        raise ConfigError(f"--speed {text}: must be max, or a number above 0 and at most {MOST_SPEED:g}")
+    return speed
+
+
+async def _serve(setup: ServerSetup, duration_s: float | None, as_json: bool) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with open_server(setup) as server:
+            _tell(server, as_json)
+            with trio.move_on_after(float("inf") if duration_s is None else duration_s):
+                async for _ in signals:
+                    break
+
+
+def _tell(server: Server, as_json: bool) -> None:
+    for warning in server.market.warnings:
+        terminal.warn(warning)
+    addresses = server.addresses
+    if as_json:
+        click.echo(msgspec.json.encode({"schema": SCHEMA, **addresses._asdict()}).decode())
+    else:
+        click.echo(f"serving {', '.join(server.market.symbols)}")
+        click.echo(terminal.pairs(list(addresses._asdict().items())))
+        click.echo("Ctrl-C stops it.")
+    sys.stdout.flush()
