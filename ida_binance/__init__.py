@@ -21,3 +21,11 @@ def ida_commands() -> Sequence[Any]:
     from ida_binance.download_command import download
 
     return [data, download]
+
+
+@hookimpl
+def ida_live_feeds() -> Sequence[Any]:
+    """Binance spot as it happens: ``binance``, ``binance-testnet``, ``binance-demo``."""
+    from ida_binance.live import FEEDS
+
+    return FEEDS

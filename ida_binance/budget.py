@@ -8,6 +8,7 @@ Source: Binance Spot API docs, rest-api.md (limits); web-socket-api.md (calendar
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from ida_binance.instruments import RateLimit
@@ -113,3 +114,12 @@ class Budget:
     def _window_end_ns(self, window: Window, now_ns: int) -> int:
         length = window.seconds * NS_PER_S
         return (self._number(window.seconds, now_ns) + 1) * length - self.offset_ns
+
+
+def clock(ns: int) -> str:
+    """A moment in words, UTC.
+
+    >>> clock(1_763_800_000_000_000_000)
+    '2025-11-22T08:26:40Z'
+    """
+    return datetime.fromtimestamp(ns // NS_PER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

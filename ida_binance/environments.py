@@ -69,23 +69,24 @@ def addresses(environment: str, url: str = "") -> Addresses:
     own = ENVIRONMENTS[environment]
     if not url:
         return own
-    parts = _split(url)
+    parts = _split(environment, url)
     http, ws = _SCHEMES[parts.scheme]
     of = owner(parts.hostname or "")
     if of not in (None, environment):
         whose = "belongs to no spot environment" if of == "other" else f"is an address of {of}"
         raise ConfigError(
-            f"binance.url = {url!r} {whose}, and this is {environment}: environments are never mixed; "
+            f"{environment}.url = {url!r} {whose}, and this is {environment}: environments are never mixed; "
             f"leave the URL out, or say --feed {of if of != 'other' else environment}", code="IDA-E3020")
     if of is None:
         return Addresses(f"{http}://{parts.netloc}", f"{ws}://{parts.netloc}", f"{ws}://{parts.netloc}")
-    return _own_host(own, parts, http, ws)
+    return _own_host(environment, parts, http, ws)
 
 
-def _own_host(own: Addresses, parts: SplitResult, http: str, ws: str) -> Addresses:
+def _own_host(environment: str, parts: SplitResult, http: str, ws: str) -> Addresses:
+    own = ENVIRONMENTS[environment]
     host = (parts.hostname or "").lower()
     if http == "http":
-        raise ConfigError(f"binance.url: {host} is reached by https and wss alone", code="IDA-E3020")
+        raise ConfigError(f"{environment}.url: {host} is reached by https and wss alone", code="IDA-E3020")
     if host == "data-api.binance.vision":
         return own._replace(rest=f"{http}://{parts.netloc}", streams="wss://data-stream.binance.vision")
     if host == "data-stream.binance.vision":
@@ -97,20 +98,20 @@ def _own_host(own: Addresses, parts: SplitResult, http: str, ws: str) -> Address
     return own._replace(rest=f"{http}://{parts.netloc}")
 
 
-def _split(url: str) -> SplitResult:
+def _split(environment: str, url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - raises for what is no port
     except ValueError as error:
-        raise ConfigError(f"binance.url = {url!r}: {error}", code="IDA-E3020") from error
+        raise ConfigError(f"{environment}.url = {url!r}: {error}", code="IDA-E3020") from error
     if parts.scheme not in _SCHEMES or not parts.hostname:
         raise ConfigError(
-            f"binance.url = {url!r}: http, https, ws or wss, then a host, as in http://127.0.0.1:9000",
+            f"{environment}.url = {url!r}: http, https, ws or wss, then a host, as in http://127.0.0.1:9000",
             code="IDA-E3020")
     if parts.username is not None or parts.password is not None:
-        raise ConfigError("binance.url: a name or password has no place in an address", code="IDA-E3020")
+        raise ConfigError(f"{environment}.url: a name or password has no place in an address", code="IDA-E3020")
     if parts.path not in ("", "/") or parts.query or parts.fragment:
         raise ConfigError(
-            f"binance.url = {url!r}: the base alone, {parts.scheme}://{parts.netloc}; the paths are added to it",
+            f"{environment}.url = {url!r}: the base alone, {parts.scheme}://{parts.netloc}; the paths are added to it",
             code="IDA-E3020")
     return parts

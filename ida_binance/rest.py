@@ -8,7 +8,6 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -16,7 +15,7 @@ import httpx
 import msgspec
 import trio
 
-from ida_binance.budget import NS_PER_S, Budget
+from ida_binance.budget import NS_PER_S, Budget, clock
 from ida_core.errors import RateLimited, RequestRejected, VenueError, VenueUnavailable
 
 MOST_BODY_BYTES = 128 << 20
@@ -95,7 +94,7 @@ class Rest:
         wait_s = self.budget.wait_s(weight, now_ns)
         if wait_s:
             banned = self.budget.banned_until_ns > now_ns
-            why = f"banned until {_clock(self.budget.banned_until_ns)}" if banned else f"room in {wait_s:.1f} s"
+            why = f"banned until {clock(self.budget.banned_until_ns)}" if banned else f"room in {wait_s:.1f} s"
             raise RateLimited(f"GET {url}: not sent, for the weight is used up ({why})", wait_s,
                               code="IDA-E4210" if banned else None)  # fmt: skip
         self.budget.spend(weight, now_ns)
@@ -131,7 +130,7 @@ class Rest:
                 raise VenueError(f"GET {url}: no JSON came, but {_begin_of(body)}", code="IDA-E4120")
             return Answer(body, sent_ns, received_ns)
         if status in (418, 429):
-            raise self._limited(url, status, response.headers, body, received_ns)
+            raise self.limited(f"GET {url}", status, response.headers, body)
         if status == 403:
             self.budget.pause(received_ns + int(BAN_S * NS_PER_S))
             raise RateLimited(
@@ -140,20 +139,23 @@ class Rest:
             raise VenueUnavailable(f"GET {url}: HTTP {status}: {_begin_of(body)}")
         raise _refused(url, status, response.headers, body)
 
-    def _limited(self, url: str, status: int, headers: Mapping[str, str], body: bytes, now_ns: int) -> RateLimited:
-        """Close the budget as long as the exchange says."""
-        wait_s = _retry_after_s(headers)
+    def limited(self, what: str, status: int, headers: Mapping[str, str], body: bytes = b"") -> RateLimited:
+        """Close the budget as long as an answer of status 418 or 429 says; the error that tells so.
+
+        ``headers`` are looked up by lower-case names.
+        """
+        now_ns, wait_s = time.time_ns(), _retry_after_s(headers)
         if status == 429:
             wait_s = PAUSE_S if wait_s is None else wait_s
             self.budget.pause(now_ns + int(wait_s * NS_PER_S))
-            return RateLimited(f"GET {url}: HTTP 429: too many requests; nothing is sent for {wait_s:.0f} s", wait_s)
+            return RateLimited(f"{what}: HTTP 429: too many requests; nothing is sent for {wait_s:.0f} s", wait_s)
         until_ns = now_ns + int((BAN_S if wait_s is None else wait_s) * NS_PER_S)
         if found := _BANNED_UNTIL.search(body):
             told_ns = int(found[1]) * 1_000_000 - self.budget.offset_ns
             until_ns = max(until_ns if wait_s is not None else 0, min(told_ns, now_ns + int(MOST_WAIT_S * NS_PER_S)))
         self.budget.ban(until_ns)
         return RateLimited(
-            f"GET {url}: HTTP 418: this address is banned until {_clock(until_ns)}; nothing is sent until then",
+            f"{what}: HTTP 418: this address is banned until {clock(until_ns)}; nothing is sent until then",
             max(0.0, (until_ns - now_ns) / NS_PER_S), code="IDA-E4210")
 
 
@@ -216,12 +218,3 @@ def _retry_after_s(headers: Mapping[str, str]) -> float | None:
 
 def _begin_of(body: bytes) -> str:
     return repr(body[:_SHOWN_BYTES])[1:] if body else "not a byte"
-
-
-def _clock(ns: int) -> str:
-    """A moment in words, UTC.
-
-    >>> _clock(1_763_800_000_000_000_000)
-    '2025-11-22T08:26:40Z'
-    """
-    return datetime.fromtimestamp(ns // NS_PER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,153 @@
+"""A live feed at work: what is put together for one run, and told of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from random import Random
+from typing import TYPE_CHECKING
+
+import trio
+
+from ida_binance.asking import trust
+from ida_binance.budget import NS_PER_S
+from ida_binance.connection import Connection, Way
+from ida_binance.decoder import Grid
+from ida_binance.intake import Intake
+from ida_binance.keeper import BookPlan, Keeper
+from ida_binance.plan import connections_needed, spread
+from ida_binance.pool import Health, Line, Pool
+from ida_binance.streams import Stream, parse
+from ida_core.errors import IdaError
+from ida_core.events import Note
+from ida_core.inlet import Inlet
+from ida_core.tap import HandshakeRefused
+
+if TYPE_CHECKING:
+    from ida_binance.live import BinanceFeed
+    from ida_binance.rest import Session
+
+
+class Running:
+    """One run of a feed into an inlet."""
+
+    def __init__(self, feed: BinanceFeed, inlet: Inlet) -> None:
+        self._feed, self._inlet, self._config = feed, inlet, feed.config
+        self._rest = feed.asked.rest
+        self._streams = feed.streams()
+        self._random = Random()
+        self._change = trio.Event()
+        self._failure: IdaError | None = None
+        copies = [self._copy() for _ in range(self._config.connections)]
+        self._intake = self._make_intake(sum(map(len, copies)))
+        self.pool = Pool(
+            self._way(), copies, self._intake, attempts=self._config.attempts, random=self._random,
+            lifetime_s=self._config.lifetime_s, enter=self._closed_s, refused=self._refused, now_ns=time.time_ns,
+            on_change=self._tell, on_pong=self._pong, on_batch=inlet.wake,
+        )  # fmt: skip
+        self.keeper: Keeper | None = None
+
+    async def run(self) -> None:
+        """Until canceled; see ``LiveFeed.run``."""
+        async with self._rest.session() as session, trio.open_nursery() as nursery:
+            self.keeper = self._make_keeper(session)
+            for part in (self.pool.run, self.keeper.run, self._follow):
+                nursery.start_soon(partial(self._part, part, nursery.cancel_scope))
+        if self._failure is not None:
+            raise self._failure
+
+    def changed(self) -> None:
+        """Strategies want something else."""
+        self._change.set()
+
+    def health(self) -> list[Health]:
+        return self.pool.health()
+
+    def warnings(self) -> list[str]:
+        found = []
+        for view in map(self._intake.stream, self._streams):
+            if view.holes:
+                found.append(f"{view.name}: {view.missing} ids came over no connection, in {view.holes} places")
+            if view.contradictions:
+                found.append(f"{view.name}: {view.contradictions} messages differ between two connections")
+            if view.problems:
+                found.append(f"{view.name}: {view.problems} messages could not be read")
+            if view.refused:
+                found.append(f"{view.name}: {view.refused} messages found no room, for the run was too slow")
+        return found
+
+    async def _part(self, run: Callable[[], Awaitable[None]], scope: trio.CancelScope) -> None:
+        """The first part that fails ends all."""
+        try:
+            await run()
+        except IdaError as error:
+            self._failure = self._failure or error
+            scope.cancel()
+
+    async def _follow(self) -> None:
+        """Take up what strategies want anew."""
+        while True:
+            await self._change.wait()
+            self._change = trio.Event()
+            former, self._streams = self._streams, self._feed.streams()
+            for name in (added := [n for n in self._streams if n not in former]):
+                self._intake.add(name, self._streams[name])
+            await self.pool.add(added)
+            await self.pool.remove(gone := [n for n in former if n not in self._streams])
+            for name in gone:
+                self._intake.remove(name)
+
+    # ------------------------------------------------------------- what it is made of
+
+    def _copy(self) -> list[list[str]]:
+        """One copy of all streams, on as many connections as it takes, by the rates that are usual."""
+        rates = {name: parse(name).expected_rate for name in self._streams}
+        return spread(rates, connections_needed(len(rates), sum(rates.values())))
+
+    def _make_intake(self, lines: int) -> Intake:
+        instruments = [item.instrument for item in self._feed.listed()]
+        grids: Mapping[str, Grid] = {i.symbol: Grid(i.tick_size, i.lot_size) for i in instruments}
+        intake = Intake(grids, self._inlet, connections=2 * lines, hold_ns=self._config.hold_ms * 1_000_000)
+        for name, instrument in self._streams.items():
+            intake.add(name, instrument)
+        return intake
+
+    def _way(self) -> Way:
+        config, url = self._config, self._feed.streams_url
+        context = trust(self._feed.name, config.ca_file) if url.startswith("wss:") else None
+        return Way(f"{url}/stream", context, config.deflate, config.timeout_s, config.heartbeat_s, config.pong_s)
+
+    def _make_keeper(self, session: Session) -> Keeper:
+        feed, config = self._feed, self._config
+        plans = [BookPlan(s, feed.depth_stream(s), Stream("bookTicker", s).name) for s in feed.symbols()]
+        return Keeper(
+            feed.name, plans, self._inlet, self._intake, self.pool, session, self._rest.budget,
+            levels=config.snapshot_levels, bound_s=config.staleness_s, patience_s=config.patience_s,
+            random=self._random,
+        )  # fmt: skip
+
+    # ------------------------------------------------------------- what is told
+
+    def _pong(self, connection: Connection) -> None:
+        if self.keeper is not None:
+            self.keeper.on_pong(connection)
+
+    def _closed_s(self) -> float:
+        """How long no connection may be attempted: while a ban or a pause lasts."""
+        return max(0.0, (self._rest.budget.closed_until_ns - time.time_ns()) / NS_PER_S)
+
+    def _refused(self, error: HandshakeRefused) -> None:
+        self._rest.limited(str(error), error.status, error.headers)
+
+    def _tell(self, line: Line, connection: Connection, why: str) -> None:
+        state = connection.state.value
+        self._inlet.tell(Note(
+            what="connection", plugin=self._feed.name, detail=f"{line.name} {state}{why and f': {why}'}",
+            data={
+                "connection": line.name, "generation": line.generation, "state": state, "why": why,
+                "streams": len(connection.streams), "confirmed": len(connection.confirmed),
+                "messages": connection.messages, "bytes": connection.received, "reconnects": line.reconnects,
+                "unknown": connection.unknown,
+            },
+        ))  # fmt: skip
