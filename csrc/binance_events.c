@@ -9,7 +9,7 @@ static const char *const wanted[64] = {
     NAMED('b', "b"), NAMED('c', "c"), NAMED('e', "e"), NAMED('f', "f"), NAMED('h', "h"), NAMED('i', "i"),
     NAMED('k', "k"), NAMED('l', "l"), NAMED('m', "m"), NAMED('n', "n"), NAMED('o', "o"), NAMED('p', "p"),
     NAMED('q', "q"), NAMED('r', "r"), NAMED('s', "s"), NAMED('t', "t"), NAMED('u', "u"), NAMED('v', "v"),
-    NAMED('x', "x"),
+    NAMED('w', "w"), NAMED('x', "x"),
     [IDA_KEY_PU] = WANTED("pu"),
     [IDA_KEY_LAST_ID] = WANTED("lastUpdateId"),
     [IDA_KEY_BIDS] = WANTED("bids"),
@@ -344,6 +344,15 @@ static void mini_ticker(ida_message *m, void *out)
     any_ticker(m, out, 1);
 }
 
+static void average(ida_message *m, void *out)
+{
+    const ida_fields *f = m->payload;
+    ida_average *a = head(m, out, sizeof *a, IDA_AVERAGE, 0);
+    a->average_e8 = e8(m, f, IDA_SLOT('w'));
+    a->window_s = interval(m, f);
+    a->last_trade_ns = time_ns(m, f, IDA_SLOT('T'));
+}
+
 typedef void (*builder)(ida_message *m, void *out);
 
 static builder builder_of(const char *event, size_t length)
@@ -353,6 +362,7 @@ static builder builder_of(const char *event, size_t length)
         {"aggTrade", 8, aggregate},  {"markPriceUpdate", 15, mark}, {"kline", 5, bar},
         {"24hrTicker", 10, ticker},  {"24hrMiniTicker", 14, mini_ticker},
         {"1hTicker", 8, ticker},     {"4hTicker", 8, ticker},       {"1dTicker", 8, ticker},
+        {"avgPrice", 8, average},
     };
     for (size_t i = 0; i < sizeof events / sizeof *events; i++)
         if (events[i].length == length && !memcmp(events[i].name, event, length))

@@ -52,6 +52,13 @@ int ida_binance_peek(const char *text, size_t bytes, ida_binance_peeked *peeked)
     return 1;
 }
 
+static const char *behind_blanks(const char *p, const char *end)
+{
+    while (p < end && *p == ' ')
+        p++;
+    return p;
+}
+
 /* A whole number of at most 18 digits; the byte behind it, or NULL. */
 static const char *digits(const char *p, const char *end, int64_t *value)
 {
@@ -131,10 +138,9 @@ static const char *member(const char *p, const char *end, int form, found *f, in
     if (end - p < 8 || *p != '"')
         return NULL;
     close = p[2] == '"' ? p + 2 : closing(key, end);
-    if (!close || end - close < 3 || close[1] != ':')
+    if (!close || end - close < 3 || close[1] != ':' || (p = behind_blanks(close + 2, end)) == end)
         return NULL;
     int what = meaning(form, key, (size_t)(close - key));
-    p = close + 2;
     if (*p == '"')
         return what == NOTHING && (close = closing(p + 1, end)) ? close + 1 : NULL;
     p = digits(p, end, &value);
@@ -166,11 +172,11 @@ static int walk(const ida_binance_peeked *peeked, int form, found *f)
     int seen = 0, wanted = form == IDA_FORM_DIFF ? FIRST | LAST : LAST;
     const char *p = peeked->data, *end = peeked->end;
     if (form == IDA_FORM_EVENT && p < end && *p == '[')
-        p++;
+        p = behind_blanks(p + 1, end);
     if (p >= end || *p != '{')
         return 0;
     for (int i = 0; i < MOST_MEMBERS; i++) {
-        p = member(p + 1, end, form, f, &seen);
+        p = member(behind_blanks(p + 1, end), end, form, f, &seen);
         if (p && (seen & wanted) == wanted)
             return 1;
         if (!p || p >= end || *p != ',')

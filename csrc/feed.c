@@ -17,7 +17,7 @@ static uint32_t checksum(const ida_record *record)
 /* What the length must be, by kind; 0 where another rule holds. */
 static const uint32_t lengths[] = {
     [IDA_TRADE] = sizeof(ida_trade), [IDA_QUOTE] = sizeof(ida_quote), [IDA_BAR] = sizeof(ida_bar),
-    [IDA_MARK] = sizeof(ida_mark), [IDA_TICKER] = sizeof(ida_ticker), [IDA_PARTIAL] = 0,
+    [IDA_MARK] = sizeof(ida_mark), [IDA_TICKER] = sizeof(ida_ticker), [IDA_AVERAGE] = sizeof(ida_average),
 };
 
 static int has_levels(const ida_record *record)
@@ -31,7 +31,7 @@ int ida_record_has_shape(const ida_record *record)
     if (has_levels(record))
         return record->length >= sizeof *depth
             && record->length - sizeof *depth == ((uint64_t)depth->bids + depth->asks) * sizeof(ida_level);
-    if (record->kind > IDA_PARTIAL)
+    if (record->kind >= IDA_MARKET_KINDS)
         return record->kind >= IDA_REQUEST;
     return record->kind && record->length == lengths[record->kind];
 }
@@ -130,7 +130,7 @@ static int check_records(const ida_feed_header *h, const void *records, uint8_t 
     int64_t before = INT64_MIN;
     for (*offset = 0; *offset < h->records_bytes; found++) {
         const ida_record *record = record_at(records, *offset);
-        if (!ida_record_is_sound(record, h->records_bytes - *offset) || record->kind > IDA_PARTIAL
+        if (!ida_record_is_sound(record, h->records_bytes - *offset) || record->kind >= IDA_MARKET_KINDS
             || record->ts_local_ns < before)
             return 0;
         before = record->ts_local_ns;

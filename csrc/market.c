@@ -230,7 +230,7 @@ static int apply_mark(ida_market *m, const ida_mark *mark)
 
 static inline int apply(ida_market *m, const ida_record *record)
 {
-    if (record->kind < IDA_SNAPSHOT || record->kind > IDA_PARTIAL)
+    if (record->kind < IDA_SNAPSHOT || record->kind >= IDA_MARKET_KINDS)
         return 0;
     m->view.count[record->kind]++;
     m->view.ts_venue_ns = record->ts_venue_ns;

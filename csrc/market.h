@@ -17,7 +17,7 @@ enum ida_change {
     IDA_CHANGED_HEARD = 256   /* no record's doing: after that it was heard of again */
 };
 
-/* Counts by ida_kind 1..8 (index kind); everything a strategy may read about the market, by pointer. */
+/* Counts by ida_kind 1..9 (index kind); everything a strategy may read about the market, by pointer. */
 typedef struct ida_market_view {
     int32_t synced;         /* 1: the book is in step and to be trusted */
     int32_t silent;         /* 1: its depth stream is not heard of */
@@ -28,7 +28,7 @@ typedef struct ida_market_view {
     int64_t last_quantity;
     int64_t quote_bid, quote_bid_quantity, quote_ask, quote_ask_quantity, quote_id; /* last IDA_QUOTE; id -1 before */
     int64_t mark_e8, index_e8, funding_rate_e8, next_funding_ns; /* last IDA_MARK; mark_e8 -1 before */
-    int64_t count[9];       /* records by kind */
+    int64_t count[10];      /* records by kind */
     int64_t off_book;       /* trades that were flagged so, or had no price above 0 */
     int64_t crossed;        /* times the book was given up because bid >= ask */
     int64_t faults;
@@ -49,7 +49,7 @@ typedef struct ida_observer {
 typedef struct ida_market ida_market;
 ida_market *ida_market_new(int chain, size_t pages, int64_t max_price, size_t buffer_bytes);
 void ida_market_free(ida_market *m);
-/* Applies one record of kind 1..8 and answers what changed (ida_change bits). Other kinds change nothing. */
+/* Applies one record of kind 1..9 and answers what changed (ida_change bits). Other kinds change nothing. */
 int ida_market_apply(ida_market *m, const ida_record *record);
 /* The stream was lost: not in step until a snapshot comes. */
 void ida_market_reset(ida_market *m);

@@ -173,7 +173,7 @@ const ida_record *ida_reader_next(ida_reader *r, int *status)
 
 static void apply(ida_market **markets, uint32_t instruments, const ida_record *record)
 {
-    if (record->kind <= IDA_PARTIAL && record->instrument < instruments && markets[record->instrument])
+    if (record->kind < IDA_MARKET_KINDS && record->instrument < instruments && markets[record->instrument])
         ida_market_apply(markets[record->instrument], record);
 }
 

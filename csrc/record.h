@@ -15,6 +15,7 @@ enum ida_kind {
     IDA_MARK = 6,      /* ida_mark: mark and index price, funding rate */
     IDA_TICKER = 7,    /* ida_ticker: statistics over a window */
     IDA_PARTIAL = 8,   /* ida_depth: the top of the book only; does not touch the book */
+    IDA_AVERAGE = 9,   /* ida_average: mean price of the last minutes */
     IDA_REQUEST = 32,  /* JSON: an order request, before it is sent */
     IDA_REPORT = 33,   /* JSON: an execution report */
     IDA_BALANCE = 34,  /* JSON: balances as the venue says */
@@ -26,6 +27,8 @@ enum ida_kind {
     IDA_TIMING = 40,   /* JSON: wall-clock measurements; never part of the journal's hash */
     IDA_FUNDING = 41   /* JSON: funding charged or paid */
 };
+
+enum { IDA_MARKET_KINDS = 10 }; /* kinds of market data are below */
 
 /* Flags of ida_record.flags. */
 enum ida_record_flag {
@@ -118,5 +121,12 @@ typedef struct ida_ticker {
     int64_t quote_volume_e8;
     int64_t trades;          /* -1 where the stream has none (miniTicker) */
 } ida_ticker;
+
+typedef struct ida_average {
+    ida_record head;
+    int64_t average_e8;
+    int64_t window_s;
+    int64_t last_trade_ns;
+} ida_average;
 
 #endif

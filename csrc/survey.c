@@ -43,7 +43,7 @@ static void see_prices(ida_survey_prices *p, const ida_record *record)
 
 static int has_delay(const ida_record *record)
 {
-    return record->kind <= IDA_PARTIAL && !(record->flags & IDA_FLAG_NO_VENUE_TIME);
+    return record->kind < IDA_MARKET_KINDS && !(record->flags & IDA_FLAG_NO_VENUE_TIME);
 }
 
 static void count(ida_survey *s, const ida_record *record)
@@ -51,7 +51,7 @@ static void count(ida_survey *s, const ida_record *record)
     if (!s->records++)
         s->first_local_ns = record->ts_local_ns;
     s->last_local_ns = record->ts_local_ns;
-    if (record->kind <= IDA_PARTIAL)
+    if (record->kind < IDA_MARKET_KINDS)
         s->count[record->kind]++;
     s->off_book += record->kind == IDA_TRADE && record->flags & IDA_FLAG_OFF_BOOK;
     s->delayed += has_delay(record);

@@ -6,7 +6,7 @@
 
 typedef struct ida_survey {
     int64_t records;
-    int64_t count[9];        /* by ida_kind 1..8 (index kind) */
+    int64_t count[10];       /* by ida_kind 1..9 (index kind) */
     int64_t off_book;        /* trades that were flagged so */
     int64_t first_local_ns;  /* -1 without records */
     int64_t last_local_ns;

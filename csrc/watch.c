@@ -1,6 +1,6 @@
 #include "watch.h"
 
-static const uint32_t subscription_of[IDA_PARTIAL + 1] = {
+static const uint32_t subscription_of[IDA_MARKET_KINDS] = {
     [IDA_TRADE] = IDA_SUB_TRADE, [IDA_QUOTE] = IDA_SUB_QUOTE, [IDA_BAR] = IDA_SUB_BAR,
     [IDA_MARK] = IDA_SUB_MARK, [IDA_TICKER] = IDA_SUB_TICKER,
 };
@@ -39,7 +39,7 @@ int ida_watch_judge(ida_watch *watch, const ida_record *record, int changes, int
     }
     if (record->kind == IDA_DEPTH || record->kind == IDA_SNAPSHOT)
         return judge_book(watch, changes, now);
-    if (record->kind > IDA_PARTIAL || (record->flags & IDA_FLAG_OFF_BOOK))
+    if (record->kind >= IDA_MARKET_KINDS || (record->flags & IDA_FLAG_OFF_BOOK))
         return IDA_SILENT;
     return (watch->subscription & subscription_of[record->kind]) ? IDA_WAKE_RECORD : IDA_SILENT;
 }

@@ -25,7 +25,7 @@ _ENDS = {Side.BUY: -(1 << 63), Side.SELL: NO_ASK}
 MARKET_KINDS = {
     "snapshot": lib.IDA_SNAPSHOT, "depth": lib.IDA_DEPTH, "trade": lib.IDA_TRADE,
     "quote": lib.IDA_QUOTE, "bar": lib.IDA_BAR, "mark": lib.IDA_MARK, "ticker": lib.IDA_TICKER,
-    "partial": lib.IDA_PARTIAL,
+    "partial": lib.IDA_PARTIAL, "average": lib.IDA_AVERAGE,
 }  # fmt: skip
 _STATES = {lib.IDA_WAITING: "WAITING", lib.IDA_FIRST: "FIRST", lib.IDA_SYNCED: "SYNCED"}
 
@@ -389,7 +389,7 @@ class Market(MarketFlow):
 
     @property
     def counts(self) -> dict[str, int]:
-        """Records seen, by kind: snapshot, depth, trade, quote, bar, mark, ticker, partial."""
+        """Records seen, by kind: snapshot, depth, trade, quote, bar, mark, ticker, partial, average."""
         count = self._view.count
         return {name: count[kind] for name, kind in MARKET_KINDS.items()}
 

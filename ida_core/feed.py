@@ -25,7 +25,7 @@ from ida_core.model import Filters, Instrument, InstrumentKind
 from ida_core.native import ffi, lib
 
 FEED_SCHEMA = 1
-KINDS = ("snapshot", "depth", "trade", "quote", "bar", "mark", "ticker", "partial")
+KINDS = ("snapshot", "depth", "trade", "quote", "bar", "mark", "ticker", "partial", "average")
 QUANTILES = 1001
 MOST_PROBLEMS = 100
 

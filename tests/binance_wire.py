@@ -17,7 +17,7 @@ GRID = Grid(Decimal("0.01"), Decimal("0.00001"))
 _MS = 1_000_000
 _STRUCTS = (
     "ida_depth", "ida_depth", "ida_trade", "ida_quote", "ida_bar", "ida_mark", "ida_ticker",
-    "ida_depth",
+    "ida_depth", "ida_average",
 )  # fmt: skip
 
 
@@ -184,8 +184,16 @@ def _ticker(data: Any, stream: str, grid: Grid) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _average(data: Any, stream: str, grid: Grid) -> dict[str, Any]:
+    return {
+        "kind": "average", "average_e8": _e8(data["w"]), "last_trade_ns": data["T"] * _MS,
+        "window_s": int(data["i"][:-1]) * _SECONDS[data["i"][-1]],
+    }  # fmt: skip
+
+
 _TWINS = {
     "depthUpdate": _depth, "depth": _answer, "trade": _trade, "aggTrade": _trade,
     "bookTicker": _quote, "kline": _bar, "markPriceUpdate": _mark, "24hrTicker": _ticker,
     "24hrMiniTicker": _ticker, "1hTicker": _ticker, "4hTicker": _ticker, "1dTicker": _ticker,
+    "avgPrice": _average,
 }  # fmt: skip

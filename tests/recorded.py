@@ -11,7 +11,7 @@ from ida_core import Recorder
 from ida_core.cli import cli
 from ida_core.journal import JournalReader
 
-MARKET_KINDS = ("snapshot", "depth", "trade", "quote", "bar", "mark", "ticker", "partial")
+MARKET_KINDS = ("snapshot", "depth", "trade", "quote", "bar", "mark", "ticker", "partial", "average")
 
 
 def exchange_info(*symbols: str, tick: str = "0.01000000", lot: str = "0.00010000") -> bytes:

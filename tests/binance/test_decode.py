@@ -69,6 +69,10 @@ MINI = {
     "e": "24hrMiniTicker", "E": 1763800001000, "s": "BTCUSDT", "c": "90010.00", "o": "90020.00",
     "h": "91000.00", "l": "89000.00", "v": "1234.5", "q": "111111111.5",
 }  # fmt: skip
+AVERAGE = {
+    "e": "avgPrice", "E": 1763800001000, "s": "BTCUSDT", "i": "5m", "w": "90005.12345678",
+    "T": 1763800000954,
+}  # fmt: skip
 GOLDEN = {
     "spot diff": DEPTH,
     "futures diff": FUTURES_DEPTH,
@@ -93,6 +97,7 @@ GOLDEN = {
     "24 h ticker": TICKER,
     "4 h ticker": {**TICKER, "e": "4hTicker"},
     "mini ticker": MINI,
+    "average": AVERAGE,
 }
 
 

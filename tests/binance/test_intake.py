@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from ida_binance.intake import BadSnapshot, Intake
 from ida_core.errors import ConfigError
 from ida_core.inlet import Inlet
 from ida_core.native import ffi, lib
+from ida_core.recorder import Recorder
 from tests.binance_wire import GRID, fields
 
 MS = 1_000_000
@@ -284,3 +286,93 @@ def test_a_sink_is_what_c_calls() -> None:
         run.intake.sink(2)
     with pytest.raises(IndexError):
         run.intake.connection(2)
+
+
+def ticker(symbol: str, event: str = "24hrMiniTicker", venue_ms: int = 5000) -> dict[str, Any]:
+    prices = {"c": "9.50", "o": "9.40", "h": "9.60", "l": "9.30", "v": "7.0000", "q": "66.5"}
+    more = {"O": 1000, "C": venue_ms, "F": 1, "L": 9, "n": 9, "p": "0.10", "P": "1.06"}
+    return {"e": event, "E": venue_ms, "s": symbol, **prices, **({} if "Mini" in event else more)}
+
+
+@pytest.mark.parametrize(
+    ("stream", "event"),
+    [("!miniTicker@arr", "24hrMiniTicker"), ("!ticker_1h@arr", "1hTicker"), ("!ticker_4h@arr", "4hTicker")],
+)
+def test_an_array_makes_a_record_for_each_symbol_of_ours(stream: str, event: str) -> None:
+    run = Run()
+    run.intake.add(stream)
+    events = [ticker(symbol, event) for symbol in ("DOGEUSDT", "ETHUSDT", "BTCUSDT")]
+    for text in (json.dumps({"stream": stream, "data": events}, separators=(",", ":")), json.dumps(events)):
+        message = text if text[0] == "{" else f'{{"stream":"{stream}","data":[ {text[1:-1]} ]}}'
+        assert not run.feed(0, message.encode())
+    assert [(r["kind"], r["instrument"], r["last"]) for r in run.taken()] == [("ticker", 1, 950), ("ticker", 0, 950)]
+    view = run.intake.stream(stream)
+    assert (view.instrument, view.messages, view.records, view.duplicates) == (None, 1, 2, 1)
+    for data in ("[]", "[ ]"):
+        run.feed(0, f'{{"stream":"{stream}","data":{data}}}'.encode())
+    run.feed(0, f'{{"stream":"{stream}","data":[{json.dumps(ticker("BTCUSDT", event, 6000))},]}}'.encode())
+    assert run.ids() == []
+    assert run.intake.connection(0).problems == 1
+
+
+KLINE = {
+    "t": 1000, "T": 1999, "s": "BTCUSDT", "i": "1s", "f": 1, "L": 2, "o": "9.50", "c": "9.50", "h": "9.50", "l": "9.50",
+    "v": "1.00000", "n": 2, "x": True, "q": "9.5", "V": "0.00000", "Q": "0", "B": "0",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("stream", "kind", "data"),
+    [
+        ("btcusdt@kline_1s", "bar", {"e": "kline", "s": "BTCUSDT", "k": KLINE}),
+        ("btcusdt@kline_1m@+08:00", "bar", {"e": "kline", "s": "BTCUSDT", "k": KLINE}),
+        ("btcusdt@miniTicker", "ticker", ticker("BTCUSDT")),
+        ("btcusdt@ticker", "ticker", ticker("BTCUSDT", "24hrTicker")),
+        ("btcusdt@ticker_1d", "ticker", ticker("BTCUSDT", "1dTicker")),
+        ("btcusdt@avgPrice", "average", {"e": "avgPrice", "s": "BTCUSDT", "i": "5m", "w": "9.512345", "T": 4000}),
+    ],
+)
+def test_of_streams_without_ids_what_is_newer_goes_on(stream: str, kind: str, data: dict[str, Any]) -> None:
+    run = Run(stream)
+    for connection, venue_ms in ((0, 5000), (1, 5000), (1, 7000), (0, 6000), (0, 7000), (0, 8000)):
+        message = {"e": data["e"], "E": venue_ms, **{key: value for key, value in data.items() if key not in "eE"}}
+        assert not run.feed(connection, combined(stream, **message))
+    assert [(r["kind"], r["ts_venue_ns"] // MS) for r in run.taken()] == [(kind, 5000), (kind, 7000), (kind, 8000)]
+    assert run.intake.stream(stream).duplicates == 3
+
+
+def test_the_top_of_the_book_goes_on_by_its_id() -> None:
+    stream = "btcusdt@depth5@100ms"
+    run = Run(stream)
+    for connection, last_id in ((0, 5), (1, 5), (1, 9), (0, 7)):
+        run.feed(connection, combined(stream, lastUpdateId=last_id, bids=[["9.50", "1.00000"]], asks=[]))
+    assert [(r["kind"], r["last_id"]) for r in run.taken()] == [("partial", 5), ("partial", 9)]
+
+
+def test_diffs_that_are_chained_by_the_former_ones_id_have_no_holes_between() -> None:
+    run = Run("btcusdt@depth@0ms")
+    for connection, (previous, first, last) in ((0, (-1, 5, 6)), (1, (-1, 5, 6)), (0, (6, 15, 20)), (1, (20, 31, 40))):
+        ids = {"U": first, "u": last, "pu": previous}
+        text = combined("btcusdt@depth@0ms", e="depthUpdate", E=9, T=8, s="BTCUSDT", **ids, b=[], a=[["9.50", "1"]])
+        run.feed(connection, text.replace(b'"pu":-1,', b""))
+    assert run.ids() == [6, 20, 40]
+    assert run.intake.stream("btcusdt@depth@0ms").held == 0
+
+
+def test_what_goes_on_is_recorded_as_it_came_with_its_records_stamp(tmp_path: Path) -> None:
+    run = Run(DEPTH, TRADE)
+    base = 1_763_800_000_000 * MS
+    answer = b'{"lastUpdateId":4,"bids":[["9.50","1"]],"asks":[]}'
+    with Recorder(tmp_path, "s", level=0) as recorder:
+        run.intake.set_recorder(recorder)
+        messages = ((0, trade(1), 5), (1, trade(1), 6), (0, trade(3), 7), (0, diff(1), 6), (1, trade(2), 9))
+        for connection, text, at in messages:
+            run.intake.feed(connection, text, base + at)
+        run.intake.snapshot(0, answer, base + 10)
+        run.intake.set_recorder(None)
+        run.feed(0, diff(2), 11)
+    [path] = tmp_path.iterdir()
+    lines = [line.split(b" ", 1) for line in path.read_bytes().splitlines()]
+    kept = b'{"stream":"btcusdt@depth@snapshot","data":%b}' % answer
+    expected = [(5, trade(1)), (6, diff(1)), (9, trade(2)), (9, trade(3)), (10, kept)]
+    assert [(int(stamp) - base, text) for stamp, text in lines] == expected

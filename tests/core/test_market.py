@@ -163,7 +163,7 @@ def test_last_price_is_of_trades_on_the_book(market):
     assert (market.last_price, market.last_quantity, market.off_book) == (100, 4, 2)
     assert market.counts == {
         "snapshot": 1, "depth": 1, "trade": 4, "quote": 0, "bar": 0, "mark": 0, "ticker": 0,
-        "partial": 0,
+        "partial": 0, "average": 0,
     }  # fmt: skip
 
 

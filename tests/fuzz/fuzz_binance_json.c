@@ -25,7 +25,7 @@ static ida_status decode(const char *text, size_t size, int way, size_t room, id
         HOLDS(out->ts_local_ns == 1);
         uint32_t units = out->crc;
         ida_record_seal(out);
-        HOLDS(ida_record_is_sound(out, out->length) && out->kind <= IDA_PARTIAL);
+        HOLDS(ida_record_is_sound(out, out->length) && out->kind < IDA_MARKET_KINDS);
         out->crc = units;
     } else {
         HOLDS(problem.rule && problem.offset <= size && problem.status == (int32_t)status);

@@ -108,7 +108,7 @@ static size_t mend(char *records, size_t size, uint64_t *count)
     int64_t before = INT64_MIN;
     for (*count = 0; at + sizeof(ida_record) <= size; ++*count) {
         ida_record *record = (ida_record *)(records + at);
-        if (record->length < sizeof *record || record->length > size - at || record->kind > IDA_PARTIAL)
+        if (record->length < sizeof *record || record->length > size - at || record->kind >= IDA_MARKET_KINDS)
             break;
         if (record->ts_local_ns < before)
             record->ts_local_ns = before;

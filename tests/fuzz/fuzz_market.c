@@ -121,6 +121,7 @@ static void step(walk_state *w, script *s)
     static const size_t sizes[] = {
         [IDA_TRADE] = sizeof(ida_trade), [IDA_QUOTE] = sizeof(ida_quote), [IDA_BAR] = sizeof(ida_bar),
         [IDA_MARK] = sizeof(ida_mark), [IDA_TICKER] = sizeof(ida_ticker),
+        [IDA_AVERAGE] = sizeof(ida_average),
     };
     _Alignas(8) char room[sizeof(ida_depth) + 16 * sizeof(ida_level)] = {0};
     ida_record *record = (ida_record *)room;
@@ -130,7 +131,7 @@ static void step(walk_state *w, script *s)
         hold(w, 0);
         return;
     }
-    record->kind = op < 128 ? IDA_DEPTH : op % 9;
+    record->kind = op < 128 ? IDA_DEPTH : op % IDA_MARKET_KINDS;
     record->flags = op == 200 ? IDA_FLAG_OFF_BOOK : 0;
     record->ts_local_ns = record->ts_venue_ns = ++w->local;
     if (record->kind == IDA_SNAPSHOT || record->kind == IDA_DEPTH || record->kind == IDA_PARTIAL) {
