@@ -973,7 +973,6 @@ ida_status ida_timeline_publish(ida_timeline *t, uint32_t i)
     return ida_agents_publish(t->instruments[i].agents, t->now_ns);
 }
 
-int64_t ida_timeline_due(const ida_timeline *t) { return choose(t).at_ns; }
 int64_t ida_timeline_now(const ida_timeline *t) { return t->now_ns; }
 int64_t ida_timeline_first(const ida_timeline *t) { return t->first_ns; }
 int64_t ida_timeline_last(const ida_timeline *t) { return t->last_ns; }

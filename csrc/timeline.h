@@ -86,8 +86,6 @@ ida_status ida_timeline_respond(ida_timeline *t, int64_t at_ns, uint64_t token);
 /* Goes on to the next happening at or before until_ns; after some milliseconds of work without one it says PAUSE, all
  * that happens at that time being done. */
 int ida_timeline_next(ida_timeline *t, int64_t until_ns, ida_event *event);
-/* When something is to be done next, a happening or not; INT64_MAX: never. What ida_timeline_next did is before it. */
-int64_t ida_timeline_due(const ida_timeline *t);
 /* After a change of a whole market by one of our requests: let the agents publish it. */
 ida_status ida_timeline_publish(ida_timeline *t, uint32_t instrument);
 int64_t ida_timeline_now(const ida_timeline *t);
