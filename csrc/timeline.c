@@ -927,6 +927,8 @@ static int next_live(ida_timeline *t, int64_t until_ns, ida_event *event)
 
 int64_t ida_timeline_due(ida_timeline *t)
 {
+    if (!t->live.inlet)
+        return choose(t).at_ns;
     find_due(t);
     return t->live.holding && !t->live.behind ? t->now_ns : choose(t).at_ns;
 }

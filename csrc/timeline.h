@@ -72,7 +72,8 @@ ida_status ida_timeline_set_inlet(ida_timeline *t, ida_inlet *inlet, int64_t sta
 void ida_timeline_set_staleness(ida_timeline *t, uint32_t instrument, int64_t bound_ns);
 /* Where the caller writes the machine's time before each call of next, live. */
 int64_t *ida_timeline_real(ida_timeline *t);
-/* Live: when something is due by itself, or waits; INT64_MAX: nothing. */
+/* When something is to be done next, a happening or not (live: is due by itself, or waits); INT64_MAX: never. What
+ * ida_timeline_next did is before it. */
 int64_t ida_timeline_due(ida_timeline *t);
 /* As watch.h has it. */
 void ida_timeline_subscribe(ida_timeline *t, uint32_t instrument, uint32_t subscription, int64_t interval_ns);
