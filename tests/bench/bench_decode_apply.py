@@ -25,7 +25,7 @@ from ida_core.book import Book
 from ida_core.native import ffi, lib
 
 try:
-    from sortedcontainers import SortedDict
+    from dict_book import Best, DictBook, Message
 except ImportError:
     sys.exit("sortedcontainers is missing: pip install -e '.[bench]'")
 
@@ -35,16 +35,6 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = (
     "binance_json", "binance_events", "binance_levels", "binance_market", "binance_message", "json", "decimal", "book",
 )  # fmt: skip
-Best = tuple[float, float]
-
-
-class Diff(msgspec.Struct):
-    b: list[tuple[str, str]]
-    a: list[tuple[str, str]]
-
-
-class Message(msgspec.Struct):
-    data: Diff
 
 
 def depth_messages() -> list[bytes]:
@@ -78,21 +68,12 @@ class Peer:
     """msgspec and two sorted dictionaries."""
 
     def __init__(self) -> None:
-        self.bids, self.asks = SortedDict(), SortedDict()
+        self.book = DictBook()
 
     def take(self, messages: Sequence[bytes]) -> Best:
-        decode, bids, asks = msgspec.json.Decoder(Message).decode, self.bids, self.asks
-        best = (0.0, 0.0)
         for text in messages:
-            diff = decode(text).data
-            for side, levels in ((bids, diff.b), (asks, diff.a)):
-                for price, quantity in levels:
-                    if lots := float(quantity):
-                        side[float(price)] = lots
-                    else:
-                        side.pop(float(price), None)
-            best = (bids.peekitem(-1)[0] if bids else 0.0, asks.peekitem(0)[0] if asks else 0.0)
-        return best
+            self.book.take(text)
+        return self.book.best
 
 
 class PeerDecoding:

@@ -37,6 +37,7 @@ PEERS = {
     "hftbacktest": Peer("hftbacktest==2.4.4"),
     "nautilus": Peer("nautilus_trader==1.231.0", (3, 12)),
     "nautilus2": Peer("nautilus_trader==2.0.0rc7", (3, 13)),
+    "picows": Peer("picows==2.3.1 msgspec==0.22.0 sortedcontainers==2.4.0"),
 }
 
 
@@ -52,7 +53,8 @@ def python_of(name: str) -> Path:
         return python
     print(f"installing {peer.requirement} into {folder}", file=sys.stderr, flush=True)
     run([interpreter(peer), "-m", "venv", "--clear", folder], f"{folder} cannot be made")
-    run([python, "-m", "pip", "install", "--quiet", peer.requirement], f"{peer.requirement} cannot be installed")
+    words = peer.requirement.split()
+    run([python, "-m", "pip", "install", "--quiet", *words], f"{peer.requirement} cannot be installed")
     stamp.write_text(peer.requirement, encoding="utf-8")
     return python
 

@@ -60,6 +60,12 @@ class Budget(NamedTuple):
 BUDGETS = {
     "decode_apply_gbs": Budget("decode + apply of a 1 KB depth message, in C", None, 1.5, False),
     "decode_apply_ratio": Budget("the same from Python, against msgspec + sortedcontainers", 5, None, False),
+    "tap_burst": Budget("socket to book of a depth message, in a burst", 50, 5, True),
+    "tap_burst_picows": Budget("the same with picows + msgspec + sortedcontainers, against Ida", 1, None, False),
+    "tap_burst_trio": Budget("the same with trio-websocket + msgspec + sortedcontainers, against Ida", 5, None, False),
+    "tap_paced": Budget("socket to book of a depth message, one at a time", 50, None, True),
+    "tap_paced_picows": Budget("the same with picows + msgspec + sortedcontainers, against Ida", 1, None, False),
+    "tap_paced_trio": Budget("the same with trio-websocket + msgspec + sortedcontainers, against Ida", None, 5, False),
     "tick_to_decision_p50": Budget("book event to order request ready, p50", None, 15, True),
     "tick_to_decision_p99": Budget("book event to order request ready, p99", 100, None, True),
     "peer_rows": Budget("backtest, nobody listens, against hftbacktest's compiled loop", 5, 10, False),
@@ -78,7 +84,7 @@ BUDGETS = {
     "demo": Budget("ida demo", 60, 15, True),
 }
 NOT_YET = (
-    "socket bytes to book updated", "decision to request bytes handed to the socket",
+    "decision to request bytes handed to the socket",
     "order to acknowledgement over the local server",
 )  # fmt: skip
 
