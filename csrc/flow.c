@@ -167,12 +167,14 @@ static void see(void *state, const ida_record *record, int changes)
         see_book(f);
 }
 
-static void lose(void *state)
+static void turn(void *state, int lost)
 {
     ida_flow *f = state;
     move_to(f, ida_market_now(f->market));
-    f->is_lost = 1;
-    f->trades_from = NEVER;
+    if (lost) {
+        f->is_lost = 1;
+        f->trades_from = NEVER;
+    }
     see_book(f);
 }
 
@@ -380,6 +382,6 @@ ida_flow *ida_flow_of(ida_market *m)
         return there->state;
     ida_flow *f = there->see ? NULL : flow_new(m);
     if (f)
-        (void)ida_market_observe(m, &(ida_observer){see, lose, flow_free, f});
+        (void)ida_market_observe(m, &(ida_observer){see, turn, flow_free, f});
     return f;
 }

@@ -27,6 +27,7 @@ struct ida_market {
     const ida_top *top;
     const int64_t *clock;
     ida_observer observer;
+    int64_t trade_id[2]; /* the highest so far, of single trades and of aggregates; 0: none */
     ida_known known; /* of the book, also while it is not in step and shows nothing as known */
     int is_known;
     ring quotes; /* rising ids; the first is the newest one at or below every top to come, as far as known */
@@ -192,9 +193,25 @@ static APART int apply_depth(ida_market *m, const ida_depth *depth)
 
 /* ---- the other kinds --------------------------------------------------------------------------------------- */
 
+/* An id that is not above 0 is none. */
+static inline void follow_id(ida_market *m, const ida_trade *trade)
+{
+    int64_t *last = &m->trade_id[(trade->head.flags & IDA_FLAG_AGGREGATE) != 0], missing;
+    if (trade->trade_id <= *last)
+        return;
+    missing = trade->trade_id - *last - 1;
+    if (*last && missing) {
+        m->view.trade_holes++;
+        if (__builtin_add_overflow(m->view.trades_missing, missing, &m->view.trades_missing))
+            m->view.trades_missing = INT64_MAX;
+    }
+    *last = trade->trade_id;
+}
+
 static int apply_trade(ida_market *m, const ida_trade *trade)
 {
     int64_t before = m->view.last_price;
+    follow_id(m, trade);
     if (trade->head.flags & IDA_FLAG_OFF_BOOK || trade->price <= 0) {
         m->view.off_book++;
         return 0;
@@ -258,20 +275,27 @@ int ida_market_apply(ida_market *m, const ida_record *record)
     return changes;
 }
 
+/* In step or not, without a record's doing. */
+static void turn(ida_market *m, int lost)
+{
+    m->view.synced = is_synced(m);
+    show_known(m);
+    look_at_best(m);
+    if (m->observer.turn)
+        m->observer.turn(m->observer.state, lost);
+}
+
 void ida_market_reset(ida_market *m)
 {
     ida_sync_reset(m->sync);
-    m->view.synced = m->is_known = 0;
-    show_known(m);
     forget_sightings(m);
-    if (m->observer.see)
-        m->observer.lost(m->observer.state);
+    turn(m, 1);
 }
 
 void ida_market_set_silent(ida_market *m, int silent)
 {
     m->view.silent = silent;
-    m->view.synced = is_synced(m);
+    turn(m, silent);
 }
 
 void ida_market_finish(ida_market *m)

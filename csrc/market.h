@@ -35,13 +35,16 @@ typedef struct ida_market_view {
     int64_t quotes_compared;  /* books compared with the newest quote at or before their update id */
     int64_t quotes_mismatched;
     int64_t mismatch_id;    /* update id of the last mismatch */
+    int64_t trade_holes;    /* places where ids of trades (of aggregates by themselves) are missing, and ... */
+    int64_t trades_missing; /* ... how many; only where the venue numbers them one by one does that tell of a loss */
     int64_t left_known;     /* times the best of a side in step came to lie beyond what the snapshot told of */
 } ida_market_view;
 
-/* Somebody who looks at each record after it was applied. `lost`: the stream was lost, what follows may have a hole. */
+/* Somebody who looks at each record after it was applied. `turn`: the market came into step, or lost it, without a
+ * record; lost: what follows may have a hole. */
 typedef struct ida_observer {
     void (*see)(void *state, const ida_record *record, int changes);
-    void (*lost)(void *state);
+    void (*turn)(void *state, int lost);
     void (*free)(void *state);
     void *state;
 } ida_observer;

@@ -436,6 +436,16 @@ class Market(MarketFlow):
         return update_id if update_id >= 0 else None
 
     @property
+    def trade_holes(self) -> int:
+        """Places where ids of trades are missing; a loss where the venue numbers them one by one."""
+        return int(self._view.trade_holes)
+
+    @property
+    def trades_missing(self) -> int:
+        """How many ids are missing there."""
+        return int(self._view.trades_missing)
+
+    @property
     def crossed(self) -> int:
         """How often the book was given up because a bid reached an ask."""
         return int(self._view.crossed)

@@ -25,6 +25,7 @@ from ida_core.events import (
     PlaceOrder,
     Refusal,
     ReplaceOrder,
+    VenueStatus,
 )
 from ida_core.journal import KIND_NAMES, NEVER, JournalReader, Timing
 from ida_core.ledger import Ledger
@@ -126,6 +127,7 @@ class Fold:
         self.refusals: list[Refusal] = []
         self.notes: list[Note] = []
         self.states: list[MarketState] = []
+        self.statuses: list[VenueStatus] = []
         self.contradictions: list[str] = []
         self.fees: dict[str, Decimal] = {}
         self.requests: Counter[str] = Counter()
@@ -148,6 +150,7 @@ class Fold:
             FundingPayment: self._on_funding,
             Note: self.notes.append,
             MarketState: self._on_state,
+            VenueStatus: self.statuses.append,
         }
 
     def _open_ledger(self, balances: Mapping[str, tuple[Decimal, Decimal]]) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from ida_core.cautions import cautions
+from ida_core.data_quality import data_quality
 from ida_core.errors import DataError
 from ida_core.fold import Bounds, Fold, bounds_of
 from ida_core.journal import journal_sha256
@@ -136,6 +137,7 @@ class Report:
             "pnl": self._pnl(),
             "performance": performance(self._fold, self.capital),
             "book": {one.name: self._book(k) for k, one in enumerate(self.instruments)},
+            "data": data_quality(self._fold),
             "latency_us": dict(self._timing.get("latency_us", {})),
             "risk": self._risk(),
             "warnings": cautions(self._fold, self._ledger_block, self._halts()),

@@ -91,7 +91,9 @@ class MadeRun:
     # --- the market -------------------------------------------------------------------------------
 
     def snapshot(self, ts: int, bids: list[tuple[int, int]], asks: list[tuple[int, int]], instrument: int = 0) -> None:
-        self._record(snapshot(self._ids[instrument], bids, asks, ts=T0 + ts), instrument)
+        whole = snapshot(self._ids[instrument], bids, asks, ts=T0 + ts)
+        whole.head.flags = lib.IDA_FLAG_WHOLE
+        self._record(whole, instrument)
 
     def depth(
         self,

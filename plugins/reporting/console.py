@@ -40,6 +40,8 @@ def print_report(document: Mapping[str, Any], file: TextIO, width: int | None = 
     console.print(_title(document))
     for warning in document["warnings"]:
         console.print(Text(f"! {warning}", style="yellow"))
+    if wrong := figures.went_wrong(document["data"]):
+        console.print(Text(f"Market data: {'; '.join(wrong)}", style="yellow"))
     console.print(_side_by_side(_result(document), _worst_cases(document), console.width))
     console.print(_assumptions(document))
     if told := figures.plugin_time(document["plugin_time"]):
@@ -68,6 +70,8 @@ def _title(document: Mapping[str, Any]) -> Text:
     words.append(
         f"  {run['from']} UTC, {figures.span(run['span_s'])}, {count(document['events']['total'])} market events"
     )
+    if share := figures.data_words(document)[0].replace(figures.NONE, ""):
+        words.append(f", {share} in step")
     return words
 
 

@@ -1,5 +1,6 @@
 """How figures are put into words for people: the same on the terminal and in the HTML report."""
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -196,6 +197,75 @@ def doubt(document: Mapping[str, Any]) -> str:
 def fees(amounts: Mapping[str, str]) -> str:
     """Fees in the assets they were taken in."""
     return ", ".join(f"{exact(amount)} {asset}" for asset, amount in amounts.items()) or "none charged"
+
+
+def live_share(symbol: Mapping[str, Any], span_s: float) -> float | None:
+    """Of the time since a book was first in step, the share in which it was; None where it never was.
+
+    >>> live_share({"live_after_s": 10.0, "stale_s": 9.0}, 100.0), live_share({"live_after_s": None}, 100.0)
+    (0.9, None)
+    """
+    if symbol["live_after_s"] is None:
+        return None
+    known_s = span_s - symbol["live_after_s"]
+    return 1 - symbol["stale_s"] / known_s if known_s > 0 else 1.0
+
+
+def data_words(document: Mapping[str, Any]) -> tuple[str, str]:
+    """How good the market data was: the least share of time that a book was in step, and what went wrong, in words."""
+    data, span_s = document["data"], document["run"]["span_s"]
+    symbols = data["symbols"].values()
+    shares = [share for share in (live_share(one, span_s) for one in symbols) if share is not None]
+    if not shares:
+        return NONE, "no book was ever in step"
+    return percent_down(min(shares)), "; ".join(went_wrong(data)) or "in step throughout, nothing missing"
+
+
+def percent_down(share: float) -> str:
+    """Rounded down, so that 100 % is all of it.
+
+    >>> percent_down(1.0), percent_down(0.99999)
+    ('100 %', '99.9 %')
+    """
+    return "100 %" if share >= 1 else f"{math.floor(share * 1000) / 10:.1f} %"
+
+
+def went_wrong(data: Mapping[str, Any]) -> list[str]:
+    """What was not as it should be with the market data, each in some words."""
+    symbols = list(data["symbols"].values())
+
+    def total(key: str) -> Any:
+        return sum(one[key] for one in symbols)
+
+    told = []
+    if total("episodes"):
+        told.append(f"stale {span(total('stale_s'))} in {some(total('episodes'), 'episode')}")
+    told += [some(total(key), word) for key, word in _FAULTS if total(key)]
+    if total("left_known"):
+        told.append(f"the best price left the range of its snapshot {some(total('left_known'), 'time')}")
+    if lost := sum(one["reconnects"] for one in data["connections"]["each"]):
+        told.append(some(lost, "reconnect"))
+    if left_out := data["conflated"]["wakings"]:
+        told.append(f"{some(left_out, 'waking')} conflated")
+    return told
+
+
+_FAULTS = (
+    ("gaps", "gap"), ("resyncs", "resync"), ("trades_missing", "lost trade"),
+    ("quotes_mismatched", "mismatch with quotes"),
+)
+
+
+def some(number: int, one: str) -> str:
+    """
+    >>> some(1, "gap"), some(2, "mismatch with quotes"), some(3, "lost trade")
+    ('1 gap', '2 mismatches with quotes', '3 lost trades')
+    """
+    if number == 1:
+        return f"1 {one}"
+    word, _, rest = one.partition(" ") if one != "lost trade" else (one, "", "")
+    many = word + ("es" if word.endswith("ch") else "s")
+    return f"{count(number)} {many} {rest}".rstrip()
 
 
 def ledger(block: Mapping[str, Any]) -> tuple[str, str]:

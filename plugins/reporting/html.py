@@ -20,6 +20,7 @@ from plugins.reporting import figures
 from plugins.reporting.figures import amount, count, exact, micros, money, percent, ratio
 from plugins.reporting.files import write_whole
 from plugins.reporting.html_charts import chart_data, charts
+from plugins.reporting.html_data import data_card
 from plugins.reporting.html_parts import (
     Markup,
     Number,
@@ -115,6 +116,7 @@ def _main(report: Report, document: Mapping[str, Any]) -> Markup:
             charts(report),
             tag("div", _orders(report, document), _latency(report, document), class_="two"),
             tag("div", _market(document), _ledger(document), class_="two"),
+            data_card(document),
             _fills(report),
             _plugins(document),
             *(_panel(panel, report) for panel in report.panels),

@@ -315,6 +315,20 @@ def test_an_hour_of_quiet_is_no_trades_and_a_mid_that_stood():
         assert (play.market.trade_count(window_s), play.market.volatility(window_s)) == (0, 0.0)
 
 
+def test_silence_is_unknown_and_what_was_before_it_is_no_part_of_what_follows():
+    play = steady()
+    market = play.market
+    asks = (market.trade_flow, market.order_flow, market.volatility)
+    assert None not in [ask(1) for ask in asks]
+    market.set_silent(True)
+    assert [ask(1) for ask in asks] == [None, None, None]
+    market.set_silent(False)
+    assert [ask(1) for ask in asks[:2]] == [None, None]
+    for _ in range(25):
+        play.do((STEP, "trade", 1, 0))
+    assert (market.trade_flow(1), market.order_flow(1)) == (11, 0)
+
+
 def test_time_never_goes_back():
     play = steady()
     apply(play.market, trade(10_000, 5, ts=3))

@@ -128,6 +128,13 @@ def test_after_a_gap_nothing_is_known_until_the_next_snapshot(market):
     assert market.is_known
 
 
+def test_of_a_silent_stream_nothing_is_known_until_it_is_heard_of(market):
+    market.set_silent(True)
+    assert (market.is_known, market.book.depth_to(Side.BUY, 99), market.left_known) == (False, None, 0)
+    market.set_silent(False)
+    assert (market.is_known, market.book.depth_to(Side.BUY, 99), market.left_known) == (True, 5, 0)
+
+
 @pytest.mark.parametrize(
     ("bids", "change", "count"),
     [

@@ -181,6 +181,7 @@ def test_the_document_keeps_its_keys(report):
         "pnl",
         "performance",
         "book",
+        "data",
         "latency_us",
         "risk",
         "warnings",
