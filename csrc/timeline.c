@@ -728,14 +728,21 @@ static void find_due(ida_timeline *t)
     }
 }
 
+/* Its book is no more what the waking was for. */
+static void drop_held(ida_timeline *t, instrument *x)
+{
+    t->live.left_out += (uint64_t)x->held;
+    t->live.holding -= x->held;
+    x->held = 0;
+}
+
 static int tell_state(ida_timeline *t, uint32_t i, int silent, ida_event *event)
 {
     instrument *x = &t->instruments[i];
     x->silent = silent;
     ida_market_set_silent(x->market, silent);
-    x->watch.waiting = 0; /* of a book that is no more */
-    t->live.holding -= x->held;
-    x->held = 0;
+    x->watch.waiting = 0;
+    drop_held(t, x);
     if (!silent && last_good(x) < t->live.due_ns)
         t->live.due_ns = last_good(x);
     event->what = IDA_AT_STATE;
@@ -766,13 +773,14 @@ static int fall_silent(ida_timeline *t, int64_t at_ns, ida_event *event)
     return 0;
 }
 
-/* 1: this proof is young enough to end a silence, and that is told first. */
+/* 1: this proof is young enough to end a silence, and that is told first. Half the bound: a taker that is as much behind
+ * as the bound would else be told of a new silence with each record. */
 static int is_heard(ida_timeline *t, uint32_t i, int64_t proof_ns, ida_event *event)
 {
     instrument *x = &t->instruments[i];
     if (proof_ns > x->proof_ns)
         x->proof_ns = proof_ns;
-    return x->silent && t->live.judged_ns <= last_good(x) && tell_state(t, i, 0, event);
+    return x->silent && t->live.judged_ns <= later(x->proof_ns, x->bound_ns / 2) && tell_state(t, i, 0, event);
 }
 
 static int tell_behind(ida_timeline *t, int behind, int64_t by_ns, ida_event *event)
@@ -802,6 +810,7 @@ static int release_held(ida_timeline *t, ida_event *event)
     while (!t->instruments[i].held)
         i++;
     t->instruments[i].held = 0;
+    t->instruments[i].watch.waiting = 0; /* it is of the newest book */
     t->live.holding--;
     event->what = IDA_AT_BOOK;
     event->instrument = i;
@@ -852,10 +861,8 @@ static int deliver_live(ida_timeline *t, const ida_record *r, ida_event *event)
     if (r->kind == IDA_ALIVE)
         return 0;
     int happens = deliver(t, i, r, ida_journal_append, event);
-    if (happens && event->what == IDA_AT_STATE) {
-        t->live.holding -= t->instruments[i].held;
-        t->instruments[i].held = 0;
-    }
+    if (happens && event->what == IDA_AT_STATE)
+        drop_held(t, &t->instruments[i]);
     if (!happens || event->what != IDA_AT_BOOK || !t->live.behind)
         return happens;
     hold(t, i);

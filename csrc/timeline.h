@@ -67,7 +67,7 @@ ida_status ida_timeline_add_agents(ida_timeline *t, uint32_t instrument, const i
 ida_status ida_timeline_set_inlet(ida_timeline *t, ida_inlet *inlet, int64_t start_ns, int64_t delay_ns);
 /* How old, at most, proof of life of an instrument's depth stream may be. Nothing is told, of any instrument, while one
  * has older proof, before IDA_AT_STATE has told so with IDA_CHANGED_SILENT; and from then on its book is not in step,
- * until IDA_CHANGED_HEARD is told. INT64_MAX: any age, as at first. Age is reckoned by the later of the timeline's time
+ * until proof of half that age at most has come: IDA_CHANGED_HEARD. INT64_MAX: any age, as at first. Age is reckoned by the later of the timeline's time
  * and the real one, once for all that happens at one moment. */
 void ida_timeline_set_staleness(ida_timeline *t, uint32_t instrument, int64_t bound_ns);
 /* Where the caller writes the machine's time before each call of next, live. */

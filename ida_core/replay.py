@@ -176,6 +176,7 @@ class JournalVenue:
             head = self._head
             is_market = not isinstance(head, Event)
             if self._held and not self._behind:
+                self._watches[self._held[0]].waiting = 0  # it is of the newest book
                 return self._held.pop(0)
             waiting = self._conflated(head.ts_local_ns, is_market or _comes_as_market(head), until_ns)
             if waiting is not None:

@@ -62,6 +62,7 @@ class PaperVenue(SimVenue):
         self._event.now_ns = self._start_ns
         self._real = self._timeline.real()
         self._delay_ns = self._feed_delay_ns()
+        self._conflated = 0
 
     def _find_market(self) -> list[Listed]:
         listed = list(self._feed.listed())
@@ -115,6 +116,7 @@ class PaperVenue(SimVenue):
         if what == lib.IDA_AT_TOLD:
             return msgspec.structs.replace(self._inlet.take_told(), ts_local_ns=event.now_ns)
         if what == lib.IDA_AT_BEHIND:
+            self._conflated = int(event.told[1])
             data = {"delay_ms": round(event.told[0] / 1e6, 3), "conflated": event.told[1]}
             return Note(ts_local_ns=event.now_ns, what="behind" if event.changes else "caught_up", data=data)
         return super()._happening(what)
@@ -152,6 +154,9 @@ class PaperVenue(SimVenue):
 
     def warnings(self) -> Sequence[str]:
         found = [*super().warnings(), *self._feed.warnings()]
+        if self._conflated:
+            found.append(
+                f"the run was slower than its market: {self._conflated} wakings for books were left out for newer ones")
         if self._inlet.refused:
             found.append(f"{self._inlet.refused} times what the live feed received found no room: the run was too slow")
         for i, instrument in enumerate(self._instruments):

@@ -112,8 +112,64 @@ static void stamps_of_no_clock_do_no_harm(void)
     }
 }
 
+/* ---- live ---------------------------------------------------------------------------------------------------- */
+
+#ifdef __SANITIZE_ADDRESS__
+enum { LIVE_RECORDS = 500000 };
+#else
+enum { LIVE_RECORDS = 10000000 };
+#endif
+
+static long pages_in_use(void)
+{
+    long size = 0, resident = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (!file || fscanf(file, "%ld %ld", &size, &resident) != 2)
+        resident = 0;
+    if (file)
+        fclose(file);
+    return resident;
+}
+
+/* Batches of records come in and are told; nothing is lost, nothing grows. */
+static void millions_of_records_pass_in_the_room_there_is(void)
+{
+    enum { BATCH = 1000, WARM = LIVE_RECORDS / 10 };
+    ida_timeline *t = ida_timeline_new(1, 16);
+    ida_inlet *inlet = ida_inlet_new(1 << 20, 1);
+    ida_event event;
+    long before = 0;
+    int64_t told = 0, ts = 1000;
+    EXPECT(ida_timeline_add_instrument(t, IDA_CHAIN_CONTIGUOUS, 64, 100000, IDA_QUEUE_RISK_AVERSE, 1, 64) == IDA_OK);
+    EXPECT(ida_timeline_set_inlet(t, inlet, ts, INT64_MAX) == IDA_OK);
+    ida_timeline_subscribe(t, 0, IDA_SUB_TRADE, 0);
+    for (int64_t sent = 0; sent < LIVE_RECORDS;) {
+        for (int i = 0; i < BATCH; i++, sent++) {
+            ida_trade *trade = ida_inlet_room(inlet, sizeof *trade);
+            EXPECT(trade);
+            memset(trade, 0, sizeof *trade);
+            trade->head = (ida_record){.length = sizeof *trade, .kind = IDA_TRADE, .ts_local_ns = ts += sent % 2};
+            trade->trade_id = sent;
+            trade->price = 100 + sent % 3;
+            trade->quantity = 1;
+            EXPECT(ida_inlet_commit(inlet) == IDA_OK);
+        }
+        while (ida_timeline_next(t, ts, &event) == IDA_AT_RECORD)
+            EXPECT(((const ida_trade *)event.record)->trade_id == told++);
+        EXPECT(event.what == IDA_AT_TIME && told == sent && event.now_ns == ts);
+        ts++; /* what comes now is later than that moment */
+        if (sent == WARM)
+            before = pages_in_use();
+    }
+    EXPECT(ida_timeline_events(t) == LIVE_RECORDS && ida_inlet_look(inlet)->raised == 0);
+    EXPECT((pages_in_use() - before) * 4096 < 1 << 20);
+    ida_timeline_free(t);
+    ida_inlet_free(inlet);
+}
+
 int main(void)
 {
+    millions_of_records_pass_in_the_room_there_is();
     time_pauses_between_two_moments();
     a_time_asked_for_is_reached_after_pauses();
     stamps_of_no_clock_do_no_harm();
