@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Route
 from ida_sim.server.api import BAD_GATEWAY, Answer, Api, Caller, error_body
 from ida_sim.server.endpoints import BY_PATH, MS_NS, Endpoint
 from ida_sim.server.faults import Target
-from ida_sim.server.limits import headers
+from ida_sim.server.limits import OK, headers
 from ida_sim.server.parameters import Refusal
 
 JSON = "application/json;charset=UTF-8"
@@ -53,12 +53,10 @@ class Rest:
 
     async def answer(self, request: Request) -> Response:
         path: str = request.path_params["path"]
-        endpoint = BY_PATH.get(path)
-        if endpoint is None:
-            raise HTTPException(404)
-        if request.method not in ("GET", "HEAD"):
-            raise HTTPException(405, headers={"Allow": "GET"})
         client = (request.client.host, request.client.port) if request.client else ("", 0)
+        endpoint = BY_PATH.get(path)
+        if endpoint is None or request.method not in ("GET", "HEAD"):
+            return await self._not_there(request, client[0], 404 if endpoint is None else 405)
         target = Target("rest", self._numbered(client), f"/api/v3/{path}")
         answer = self._answer(endpoint, request, Caller(client[0], target))
         await trio.sleep(answer.delay_s)
@@ -66,6 +64,15 @@ class Rest:
         kind = "text/html" if answer.body is BAD_GATEWAY else JSON
         found = headers(answer.verdict, self._api.market.now_ns())
         return Response(body, answer.status, {**found, "Content-Type": kind})
+
+    async def _not_there(self, request: Request, address: str, status: int) -> Response:
+        """It weighs as little as anything may."""
+        verdict = self._api.limits.charge(address, 1)
+        more = headers(verdict, self._api.market.now_ns())
+        if verdict.status != OK:
+            return Response(error_body(-1003, verdict.msg), verdict.status, more, media_type=JSON)
+        allowed = {"Allow": "GET"} if status == 405 else {}
+        return await _no_such_path(request, HTTPException(status, headers={**more, **allowed}))
 
     def _answer(self, endpoint: Endpoint, request: Request, caller: Caller) -> Answer:
         try:

@@ -47,6 +47,7 @@ async def test_paths_and_methods_that_are_not_there() -> None:
     async with serving(make_api()) as client:
         answer = await client.get("/api/v3/nothing", headers={"Accept": "application/json"})
         assert (answer.status_code, answer.json()["code"]) == (404, -1020)
+        assert answer.headers["x-mbx-used-weight-1m"] == "1"
         page = await client.get("/api/v1/ping", headers={"Accept": "text/html,*/*"})
         assert page.status_code == 404
         assert page.headers["content-type"].startswith("text/html")
@@ -67,6 +68,7 @@ async def test_the_budget_and_then_the_ban() -> None:
             assert answer.json()["code"] == -1003
         answer = await client.get("/api/v3/ping")
         assert (answer.status_code, answer.headers["retry-after"]) == (418, "120")
+        assert (await client.get("/api/v3/nothing")).status_code == 418
         assert "IP banned until" in answer.json()["msg"]
         assert (await client.delete("/control/limits")).status_code == 204
         assert (await client.get("/api/v3/ping")).status_code == 200
