@@ -18,6 +18,8 @@ from starlette.applications import Starlette
 HEAD_S = 10.0
 MOST_HEAD = 32 << 10
 _END = b"\r\n\r\n"
+#: How a request for a websocket begins.
+_UPGRADES = (b"GET /ws", b"GET /stream")
 #: Puts something between a connection's stream, which has the number, and everything else.
 Wrap = Callable[[trio.SocketStream, int], trio.abc.Stream]
 
@@ -42,10 +44,15 @@ Websocket = Callable[[Accepted], Awaitable[None]]
 
 
 class Replayed(trio.abc.Stream):
-    """A stream that gives out once more what was read of it already. ``socket`` is the connection's own."""
+    """A stream that gives out once more what was read of it already. ``socket`` is the connection's own.
+
+    It ends before a later request for a websocket, which then is ``upgrade``: some clients send one on a connection
+    that they have used for REST.
+    """
 
     def __init__(self, stream: trio.abc.Stream, sent: bytes, socket: Any) -> None:
         self.socket = socket
+        self.upgrade = b""
         self._stream, self._sent = stream, sent
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
@@ -59,10 +66,18 @@ class Replayed(trio.abc.Stream):
             await trio.lowlevel.checkpoint()
             data, self._sent = self._sent, b""
             return data
-        return await self._stream.receive_some(max_bytes)
+        if self.upgrade:
+            return b""
+        data = bytes(await self._stream.receive_some(max_bytes))
+        if data and any(begin.startswith(data[: len(begin)]) for begin in _UPGRADES):
+            data = await _read_head(self._stream, data)
+            if _websocket_target(data)[0] is not None:
+                self.upgrade, data = data, b""
+        return data
 
     async def aclose(self) -> None:
-        await self._stream.aclose()
+        if not self.upgrade:
+            await self._stream.aclose()
 
 
 class Listener:
@@ -122,18 +137,17 @@ class Listener:
             sent = await _read_head(stream)
         if not sent:
             return
-        path, query = _websocket_target(sent)
-        accepted = Accepted(stream, sent, number, client, path, query)
-        if path is not None:
-            await self._websocket(accepted)
-        else:
+        if _websocket_target(sent)[0] is None:
             replayed: Any = Replayed(stream, sent, socket.socket)
             await TCPServer(self._app, self._config, self._context, {}, replayed)
+            sent = replayed.upgrade
+        if sent:
+            path, query = _websocket_target(sent)
+            await self._websocket(Accepted(stream, sent, number, client, path, query))
 
 
-async def _read_head(stream: trio.abc.Stream) -> bytes:
-    """The first bytes, up to the end of a head at least, or as many as a head may have; none: closed before."""
-    sent = b""
+async def _read_head(stream: trio.abc.Stream, sent: bytes = b"") -> bytes:
+    """``sent`` and more, up to the end of a head at least, or as many as a head may have; none: closed before."""
     while _END not in sent and len(sent) < MOST_HEAD:
         data = await stream.receive_some(MOST_HEAD)
         if not data:

@@ -39,6 +39,12 @@ PEERS = {
     "nautilus2": Peer("nautilus_trader==2.0.0rc7", (3, 13)),
     "picows": Peer("picows==2.3.1 msgspec==0.22.0 sortedcontainers==2.4.0"),
 }
+#: Clients of Binance that others wrote, which tests have talk to ours; no part of the bench.
+STRANGERS = {
+    "sdk": Peer("binance-sdk-spot==13.2.0"),
+    "python_binance": Peer("python-binance==1.0.37"),
+    "ccxt_pro": Peer("ccxt==4.5.90"),
+}
 
 
 def python_of(name: str) -> Path:
@@ -47,7 +53,7 @@ def python_of(name: str) -> Path:
     Raises:
         PeerMissing: no fitting Python here, or pip cannot install it.
     """
-    peer, folder = PEERS[name], FOLDER / name
+    peer, folder = (PEERS | STRANGERS)[name], FOLDER / name
     python, stamp = folder / "bin" / "python", folder / "installed.txt"
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == peer.requirement:
         return python
