@@ -16,11 +16,12 @@ def ida_recordings() -> Sequence[Any]:
 
 @hookimpl
 def ida_commands() -> Sequence[Any]:
-    """``ida data``: check, import, ls; ``ida download``."""
+    """``ida data``: check, import, ls; ``ida download``; ``ida record``."""
     from ida_binance.data_commands import data
     from ida_binance.download_command import download
+    from ida_binance.record_command import record
 
-    return [data, download]
+    return [data, download, record]
 
 
 @hookimpl

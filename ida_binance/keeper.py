@@ -55,6 +55,7 @@ class _Book:
         self.probing = False
         self.replace_after_s = 0.0
         self.replace_pause_s = REPLACE_S
+        self.fresh_id: int | None = None  # a snapshot is wanted though the book is in step, not older than this
 
 
 class Keeper:
@@ -114,6 +115,17 @@ class Keeper:
             if book.life is Life.LIVE and book.plan.depth in connection.confirmed:
                 self._inlet.alive(instrument)
 
+    def brings(self, instrument: int) -> bool:
+        """Whether a connection at work is known to bring the instrument's book."""
+        book = self._books[instrument]
+        return book.life is not Life.DEAD and self._pool.covers(book.plan.depth)
+
+    def refresh(self) -> None:
+        """Have a snapshot of each book put in though it is in step: for a recording that is to stand for itself."""
+        for instrument, book in enumerate(self._books):
+            book.fresh_id = self._intake.stream(book.plan.depth).last_id
+            self._policy.renew(instrument)
+
     def _expire(self) -> None:
         before = self._inlet.committed
         self._intake.expire(time.time_ns())
@@ -134,6 +146,8 @@ class Keeper:
     def _is_wanted(self, instrument: int, book: _Book, now_s: float) -> bool:
         """The book waits, and its stream is there: its first diff has come, or its market is quiet."""
         market = self._inlet.market(instrument)
+        if book.fresh_id is not None and market.synced and self._pool.covers(book.plan.depth):
+            return True
         if market.state != "WAITING" or not self._pool.covers(book.plan.depth):
             book.covered_s = None if market.state == "WAITING" else book.covered_s
             return False
@@ -149,10 +163,15 @@ class Keeper:
             if self._intake.snapshot(ask.instrument, answer.body, answer.received_ns):
                 self.snapshots += 1
                 self._inlet.wake()
+                self._was_fresh(self._books[ask.instrument], answer.body)
                 await self._taken(ask.instrument, seen)
         except (VenueError, BadSnapshot) as error:
             self._note_failure(symbol, error)
         self._policy.answered(ask.instrument, trio.current_time())
+
+    def _was_fresh(self, book: _Book, body: bytes) -> None:
+        if book.fresh_id is not None and msgspec.json.decode(body, type=_Id).last_update_id >= book.fresh_id:
+            book.fresh_id = None
 
     async def _taken(self, instrument: int, seen: int) -> None:
         with trio.move_on_after(TAKEN_S):

@@ -19,9 +19,12 @@ from ida_core.inlet import Inlet
 from ida_core.protocols import Listed, LiveFeed, LiveSetup, Subscription
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ida_binance.asking import Asked
     from ida_binance.pool import Health
     from ida_binance.running import Running
+    from ida_core.recorder import RecorderState
 
 
 class BinanceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,6 +47,9 @@ class BinanceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     lifetime_s: Annotated[float, Meta(ge=1, le=86_400, description="A connection that old is replaced.")] = 82_800.0
     deflate: Annotated[bool, Meta(description="Offer compression, at a Python object a message.")] = False
     ca_file: Annotated[str, Meta(description="Certificates to trust beside the system's.")] = ""
+    record_flush_s: Annotated[float, Meta(ge=0.01, le=3600, description="What a crash costs a recording.")] = 1.0
+    record_rotate_s: Annotated[float, Meta(ge=0, description="A recording begins a new file so often.")] = 3600.0
+    record_rotate_mib: Annotated[float, Meta(ge=0, description="... and at that size; 0: never.")] = 0.0
 
 
 class BinanceFeed(LiveFeed):
@@ -123,6 +129,19 @@ class BinanceFeed(LiveFeed):
     def health(self) -> list[Health]:
         """How each connection stands; empty before ``run``."""
         return self._running.health() if self._running else []
+
+    def brings(self, instrument: int) -> bool:
+        """Whether a connection at work is known to bring the instrument's book."""
+        return self._running is not None and self._running.brings(instrument)
+
+    @property
+    def recorded(self) -> RecorderState | None:
+        """How the recording stands, or ended; None where nothing is recorded, or not yet."""
+        return self._running.recorded if self._running else None
+
+    def recorded_files(self) -> list[Path]:
+        """The files of this recording, in their order."""
+        return self._running.recorded_files() if self._running else []
 
     def assumptions(self) -> Mapping[str, str]:
         offset_ms = self.clock_offset_ns / 1e6

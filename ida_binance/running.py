@@ -16,6 +16,7 @@ from ida_binance.connection import Connection, Way
 from ida_binance.decoder import Grid
 from ida_binance.intake import Intake
 from ida_binance.keeper import BookPlan, Keeper
+from ida_binance.live_recorder import LiveRecorder
 from ida_binance.plan import connections_needed, spread
 from ida_binance.pool import Health, Line, Pool
 from ida_binance.streams import Stream, parse
@@ -25,8 +26,11 @@ from ida_core.inlet import Inlet
 from ida_core.tap import HandshakeRefused
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ida_binance.live import BinanceFeed
     from ida_binance.rest import Session
+    from ida_core.recorder import RecorderState
 
 
 class Running:
@@ -47,13 +51,17 @@ class Running:
             on_change=self._tell, on_pong=self._pong, on_batch=inlet.wake,
         )  # fmt: skip
         self.keeper: Keeper | None = None
+        self._recorder = self._make_recorder()
 
     async def run(self) -> None:
         """Until canceled; see ``LiveFeed.run``."""
-        async with self._rest.session() as session, trio.open_nursery() as nursery:
-            self.keeper = self._make_keeper(session)
-            for part in (self.pool.run, self.keeper.run, self._follow):
-                nursery.start_soon(partial(self._part, part, nursery.cancel_scope))
+        try:
+            async with self._rest.session() as session, trio.open_nursery() as nursery:
+                self.keeper = self._make_keeper(session)
+                for part in (self.pool.run, self.keeper.run, self._follow, self._look_after_recorder):
+                    nursery.start_soon(partial(self._part, part, nursery.cancel_scope))
+        finally:
+            self._end_recording()
         if self._failure is not None:
             raise self._failure
 
@@ -64,8 +72,19 @@ class Running:
     def health(self) -> list[Health]:
         return self.pool.health()
 
+    def brings(self, instrument: int) -> bool:
+        """Whether a connection at work is known to bring its book."""
+        return self.keeper is not None and self.keeper.brings(instrument)
+
+    @property
+    def recorded(self) -> RecorderState | None:
+        return self._recorder.state if self._recorder is not None else None
+
+    def recorded_files(self) -> list[Path]:
+        return self._recorder.recorder.files() if self._recorder is not None else []
+
     def warnings(self) -> list[str]:
-        found = []
+        found = self._recorder.warnings() if self._recorder is not None else []
         for view in map(self._intake.stream, self._streams):
             if view.holes:
                 found.append(f"{view.name}: {view.missing} ids came over no connection, in {view.holes} places")
@@ -97,6 +116,25 @@ class Running:
             await self.pool.remove(gone := [n for n in former if n not in self._streams])
             for name in gone:
                 self._intake.remove(name)
+
+    # ------------------------------------------------------------- what is recorded
+
+    def _make_recorder(self) -> LiveRecorder | None:
+        feed = self._feed
+        if feed.setup.record is None:
+            return None
+        made = LiveRecorder(feed.name, feed.setup.record, feed.asked.info, feed.symbols(), self._config)
+        self._intake.set_recorder(made.recorder)
+        return made
+
+    async def _look_after_recorder(self) -> None:
+        if self._recorder is not None and self.keeper is not None:
+            await self._recorder.run(self.keeper.refresh, self._inlet.tell)
+
+    def _end_recording(self) -> None:
+        if self._recorder is not None:
+            self._intake.set_recorder(None)
+            self._recorder.close()
 
     # ------------------------------------------------------------- what it is made of
 

@@ -85,6 +85,10 @@ class SnapshotPolicy:
         if wait.since_s is not None:
             wait.since_s, wait.settled_s = None, now_s
 
+    def renew(self, instrument: int) -> None:
+        """One is wanted of a book that is in step, for a reason of its own: what its gaps cost counts for nothing."""
+        self._waits[instrument].settled_s = None
+
     def asks(self, now_s: float, left: int) -> Sequence[Ask]:
         """What to ask for now, given the weight that is left; each counts as asked until ``answered``."""
         due = [(w.since_s, i) for i, w in enumerate(self._waits) if w.since_s is not None and not w.asking

@@ -1,5 +1,6 @@
 """What came over a wire, kept in files that are read as recordings: a thin hand on ``csrc/recorder``."""
 
+import glob
 import os
 import weakref
 from pathlib import Path
@@ -115,6 +116,10 @@ class Recorder:
             lib.ida_recorder_close(self._pointer, view)
             self._pointer, self._last = ffi.NULL, _state(view)
         return self.state
+
+    def files(self) -> list[Path]:
+        """The files that are there, in their order."""
+        return sorted(self.directory.glob(f"{glob.escape(self.stem)}-[0-9]*"))
 
     def _refuse_forked(self) -> None:
         """In a forked child there is no thread that would write; a closed one has none either."""

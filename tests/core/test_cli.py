@@ -130,7 +130,7 @@ def test_exit_codes_and_prefixes(words: list[str], code: int) -> None:
 
 
 def test_an_ambiguous_prefix_names_what_it_may_be() -> None:
-    assert "'re' may be replay or report" in _ida("re").stderr
+    assert "'re' may be record or replay or report" in _ida("re").stderr
 
 
 def test_an_unknown_command_names_the_nearest() -> None:
