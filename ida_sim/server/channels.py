@@ -21,39 +21,45 @@ class Listener(Protocol):
     number: int
     combined: bool
     unit_ns: int
+    #: Whole frames that go out with the batch.
+    frames: list[bytes]
 
-    def put(self, frame: bytes) -> None:
-        """Have a whole frame sent; it goes out with the batch."""
+
+class Troubles(Protocol):
+    """What may become of messages on their way."""
+
+    @property
+    def are_there(self) -> bool: ...
+
+    def deliver(self, listener: Listener, name: str, frame: bytes) -> None:
+        """Put a frame of the stream ``name`` to a listener, or whatever faults make of it."""
         ...
-
-
-#: Puts a frame of a stream to a listener, or whatever faults make of it.
-Deliver = Callable[[Listener, str, bytes], None]
 
 
 class Form:
     """One way of telling a stream - combined or raw, ms or us - and those who want it so."""
 
-    __slots__ = ("envelope", "listeners")
+    __slots__ = ("envelope", "listeners", "puts")
 
     def __init__(self, envelope: Envelope) -> None:
         self.envelope = envelope
         self.listeners: list[Listener] = []
+        self.puts: list[Callable[[bytes], None]] = []
 
 
 class Channel:
     """A stream of one name. One text and one frame serve all who want the same form.
 
     Args:
-        deliver: how frames get to listeners.
+        troubles: asked about each frame while there are any.
         every_ms: how often ``tick`` is called; 0: never.
     """
 
-    def __init__(self, name: str, deliver: Deliver, every_ms: int = 0) -> None:
+    def __init__(self, name: str, troubles: Troubles, every_ms: int = 0) -> None:
         self.name, self.every_ms = name, every_ms
         self.due_ns = 0
         self.forms: tuple[Form, ...] = ()
-        self._deliver = deliver
+        self._troubles = troubles
 
     def add(self, listener: Listener) -> None:
         unit_ns, stream = listener.unit_ns, self.name if listener.combined else ""
@@ -62,27 +68,32 @@ class Channel:
             form = Form(Envelope(stream, unit_ns))
             self.forms = (*self.forms, form)
         form.listeners.append(listener)
+        form.puts.append(listener.frames.append)
 
     def remove(self, listener: Listener) -> None:
         for form in self.forms:
             if listener in form.listeners:
-                form.listeners.remove(listener)
+                at = form.listeners.index(listener)
+                del form.listeners[at], form.puts[at]
         self.forms = tuple(form for form in self.forms if form.listeners)
 
     def tick(self, now_ns: int) -> None:
         """The time for the next message has come."""
 
     def _send(self, form: Form, frame: bytes) -> None:
-        deliver, name = self._deliver, self.name
-        for listener in form.listeners:
-            deliver(listener, name, frame)
+        if self._troubles.are_there:
+            for listener in form.listeners:
+                self._troubles.deliver(listener, self.name, frame)
+            return
+        for put in form.puts:
+            put(frame)
 
 
 class RecordChannel(Channel):
     """Each record of a kind, as it comes: trades, best bid and ask, book changes."""
 
-    def __init__(self, name: str, deliver: Deliver, wire: Wire) -> None:
-        super().__init__(name, deliver)
+    def __init__(self, name: str, troubles: Troubles, wire: Wire) -> None:
+        super().__init__(name, troubles)
         self._wire = wire
 
     def publish(self, record: Any, event_ns: int, trade_ns: int) -> None:
@@ -102,8 +113,8 @@ class AggregateChannel(RecordChannel):
     """Aggregate trades: recorded ones where there are no others, else made from single trades. One is told when the
     next trade is another taker's, or a moment later."""
 
-    def __init__(self, name: str, deliver: Deliver, wire: Wire, symbol: SymbolMarket) -> None:
-        super().__init__(name, deliver, wire)
+    def __init__(self, name: str, troubles: Troubles, wire: Wire, symbol: SymbolMarket) -> None:
+        super().__init__(name, troubles, wire)
         self.every_ms = AGGREGATE_MS
         self._symbol = symbol
         self._record = ffi.new("ida_trade *")
@@ -132,8 +143,8 @@ class AggregateChannel(RecordChannel):
 class MergedDepth(RecordChannel):
     """Book changes of a second as one: the last quantity of each price."""
 
-    def __init__(self, name: str, deliver: Deliver, wire: Wire, every_ms: int) -> None:
-        super().__init__(name, deliver, wire)
+    def __init__(self, name: str, troubles: Troubles, wire: Wire, every_ms: int) -> None:
+        super().__init__(name, troubles, wire)
         self.every_ms = every_ms
         self._kept: list[Any] = []
 
@@ -155,9 +166,9 @@ class MergedDepth(RecordChannel):
 class PartialDepth(Channel):
     """The best levels, when they may have changed."""
 
-    def __init__(self, name: str, deliver: Deliver, wire: Wire, symbol: SymbolMarket, levels: int,
+    def __init__(self, name: str, troubles: Troubles, wire: Wire, symbol: SymbolMarket, levels: int,
                  every_ms: int) -> None:
-        super().__init__(name, deliver, every_ms)
+        super().__init__(name, troubles, every_ms)
         self._wire, self._symbol, self._levels = wire, symbol, levels
         self._told_id = -1
 
@@ -177,8 +188,8 @@ class TextChannel(Channel):
         make: the messages' texts, for a time and a unit of times in ns.
     """
 
-    def __init__(self, name: str, deliver: Deliver, every_ms: int, make: Callable[[int], Texts]) -> None:
-        super().__init__(name, deliver, every_ms)
+    def __init__(self, name: str, troubles: Troubles, every_ms: int, make: Callable[[int], Texts]) -> None:
+        super().__init__(name, troubles, every_ms)
         self._make = make
 
     def tick(self, now_ns: int) -> None:

@@ -66,7 +66,8 @@ class StreamConnection:
         self.outlet: Outlet | None = None
         self._streams, self._combined = streams, combined
         self._names: dict[str, None] = {}
-        self._dirty = False
+        #: Whole frames to be sent; streams put theirs there directly.
+        self.frames: list[bytes] = []
         self._spoken: deque[float] = deque(maxlen=MESSAGES_A_SECOND)
 
     # ------------------------------------------------------------- subscriptions
@@ -99,29 +100,27 @@ class StreamConnection:
                 del self._names[name]
                 self._streams.unsubscribe(self, unquote(name))
 
+    def enter(self) -> None:
+        """The connection is open."""
+        self._streams.connections.append(self)
+
     def leave(self) -> None:
         """The connection is gone."""
         self.unsubscribe(list(self._names))
+        self._streams.connections.remove(self)
         self._streams.troubles.forget(self.number)
 
     # ------------------------------------------------------------- what goes out
 
-    def put(self, frame: bytes) -> None:
-        outlet = self.outlet
-        if outlet is None:
-            return
-        if not self._dirty:
-            self._dirty = True
-            self._streams.dirty.append(self)
-        outlet.out += frame
-
     def flush(self) -> None:
-        """Have sent what was put."""
-        self._dirty = False
+        """Have sent what was put into ``frames``."""
         outlet = self.outlet
         if outlet is None:
+            self.frames.clear()
             return
-        if outlet.backlog > MOST_BACKLOG:
+        if not self.frames:
+            return
+        if outlet.sending and outlet.backlog > MOST_BACKLOG:
             outlet.discard()
             self.ending.decide(POLICY, "Too slow")
         else:
@@ -134,7 +133,7 @@ class StreamConnection:
     def tell_shutdown(self, now_ns: int) -> None:
         """``serverShutdown``: no subscription is needed for it."""
         text = msgspec.json.encode({"e": "serverShutdown", "E": now_ns // self.unit_ns})
-        self.put(Envelope(SHUTDOWN_STREAM if self.combined else "").around(text))
+        self.frames.append(Envelope(SHUTDOWN_STREAM if self.combined else "").around(text))
         self.flush()
 
     # ------------------------------------------------------------- what comes in

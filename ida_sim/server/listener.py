@@ -6,7 +6,6 @@ import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
@@ -163,5 +162,5 @@ def _websocket_target(sent: bytes) -> tuple[str | None, str]:
     headers = {name.strip().lower(): value.strip().lower() for name, _, value in (x.partition(b":") for x in lines[1:])}
     if len(words) != 3 or words[0] != b"GET" or headers.get(b"upgrade") != b"websocket":
         return None, ""
-    url = urlsplit(words[1].decode("utf-8", "replace"))
-    return url.path, url.query
+    path, _, query = words[1].decode("utf-8", "replace").partition("?")
+    return path, query

@@ -27,7 +27,7 @@ NOW, FIRST_CLIENT = "now", "first-client"
 #: Records of one symbol that are published before the others and the connections get their turn.
 AT_ONCE = 512
 #: The market is looked after at most so often, s: what falls due meanwhile is sent together.
-LEAST_WAIT_S = 0.002
+LEAST_WAIT_S = 0.004
 MOST_WAIT_S = 1.0
 WARM_UP_S = 60
 _CHAINED_BY_ID = 0

@@ -23,14 +23,14 @@ class MessageFaults:
         self._late: dict[_Place, deque[tuple[float, Listener, bytes]]] = {}
 
     @property
-    def is_holding(self) -> bool:
-        """Messages are kept back."""
-        return bool(self._swapped or self._late)
+    def are_there(self) -> bool:
+        """A fault is in force, or messages are kept back."""
+        return MESSAGE in self._faults.armed or bool(self._swapped or self._late)
 
-    def deliver(self, listener: Listener, frame: bytes, target: Target) -> None:
+    def deliver(self, listener: Listener, name: str, frame: bytes) -> None:
         """Put ``frame`` to ``listener``, or what becomes of it."""
-        place = (target.connection, target.stream)
-        placed = self._faults.take(MESSAGE, target)
+        place = (listener.number, name)
+        placed = self._faults.take(MESSAGE, Target("streams", listener.number, stream=name))
         kind = placed.fault.kind if placed else ""
         if kind in ("drop", "silence"):
             return
@@ -44,16 +44,16 @@ class MessageFaults:
             self._swapped[place] = (listener, frame)
             return
         for _ in range(2 if kind == "duplicate" else 1):
-            listener.put(frame)
+            listener.frames.append(frame)
         if (swapped := self._swapped.pop(place, None)) is not None:
-            listener.put(swapped[1])
+            listener.frames.append(swapped[1])
 
     def release(self, now_s: float) -> None:
         """Send what has waited long enough; in order, so one that waits for longer keeps those behind it."""
         for place, waiting in list(self._late.items()):
             while waiting and waiting[0][0] <= now_s:
                 _, listener, frame = waiting.popleft()
-                listener.put(frame)
+                listener.frames.append(frame)
             if not waiting:
                 del self._late[place]
 

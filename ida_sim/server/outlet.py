@@ -56,10 +56,12 @@ class Outlet(trio.abc.Stream):
         stream: of the accepted connection.
         head: what was read of it already.
         on_data: is shown what the client sends after its request.
+        frames: what is to be sent is put there, whole frames; the list stays the same one.
     """
 
-    def __init__(self, stream: trio.abc.Stream, head: bytes, on_data: Callable[[bytes], None]) -> None:
-        self.out = bytearray()
+    def __init__(self, stream: trio.abc.Stream, head: bytes, on_data: Callable[[bytes], None],
+                 frames: list[bytes]) -> None:
+        self.frames = frames
         self.sending = 0
         self.sent = 0
         self.closed = trio.Event()
@@ -70,22 +72,23 @@ class Outlet(trio.abc.Stream):
     @property
     def backlog(self) -> int:
         """Bytes that the client has not taken yet, as far as they lie here."""
-        return len(self.out) + self.sending
+        return sum(map(len, self.frames)) + self.sending
 
     def wake(self) -> None:
-        """Something was put into ``out``."""
+        """Something was put into ``frames``."""
         self._wanted.set()
 
     def discard(self) -> None:
         """Forget what was not handed to the socket yet; it ends between two frames."""
-        self.out = bytearray()
+        self.frames.clear()
 
     async def run(self) -> None:
         """Send what comes, until the stream is closed or broken."""
         try:
             while True:
-                while self.out:
-                    data, self.out = self.out, bytearray()
+                while self.frames:
+                    data = b"".join(self.frames)
+                    self.frames.clear()
                     self.sending = len(data)
                     await self._stream.send_all(data)
                     self.sent += self.sending
@@ -106,7 +109,7 @@ class Outlet(trio.abc.Stream):
             raise trio.ClosedResourceError
         if self.closed.is_set():
             raise trio.BrokenResourceError
-        self.out += data
+        self.frames.append(bytes(data))
         self.wake()
 
     async def wait_send_all_might_not_block(self) -> None:

@@ -62,6 +62,7 @@ class ApiConnection:
         self.number = number
         self.ending = Ending()
         self.outlet: Outlet | None = None
+        self.frames: list[bytes] = []
         self._session = session
         self._websocket: WebSocketConnection | None = None
         self._told = trio.Event()
@@ -148,6 +149,7 @@ class Server:
     def _begin(self, spoken: Spoken, accepted: Accepted) -> None:
         """The streams that the URL names are subscribed to at once."""
         if isinstance(spoken, StreamConnection):
+            spoken.enter()
             named = (accepted.path or "").split("/")[2:]
             for listed in parse_qs(accepted.query).get("streams", []):
                 named += listed.split("/")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import trio
 
@@ -18,7 +18,7 @@ from ida_sim.server.channels import (
     RecordChannel,
     TradeChannel,
 )
-from ida_sim.server.faults import MESSAGE, Faults, Target
+from ida_sim.server.faults import Faults
 from ida_sim.server.market import ServerMarket
 from ida_sim.server.message_faults import MessageFaults
 from ida_sim.server.stream_names import StreamName, read_stream
@@ -30,6 +30,12 @@ _TICK_NS = 100_000_000
 #: Which records a stream follows.
 _RECORDS: Mapping[str, int] = {
     names.TRADE: lib.IDA_TRADE, names.AGGREGATE: lib.IDA_TRADE, names.QUOTE: lib.IDA_QUOTE, names.DEPTH: lib.IDA_DEPTH}
+
+
+class Flushed(Protocol):
+    """A connection, as far as batches concern it."""
+
+    def flush(self) -> None: ...
 
 
 class SymbolStreams:
@@ -58,13 +64,13 @@ class Streams:
     """Connects the market with connections."""
 
     def __init__(self, market: ServerMarket, faults: Faults) -> None:
-        self.market, self._faults = market, faults
+        self.market = market
         self._channels: dict[str, Channel] = {}
         self._timed: list[Channel] = []
         self._symbols = {name: SymbolStreams(symbol) for name, symbol in market.symbols.items()}
         self.troubles = MessageFaults(faults)
-        #: Connections to which something was put since the last ``flush``.
-        self.dirty: list[Any] = []
+        #: Those that are open.
+        self.connections: list[Flushed] = []
 
     def subscribe(self, listener: Listener, name: str) -> None:
         """From now on ``listener`` is told ``name``; one that does not exist never tells anything."""
@@ -104,28 +110,20 @@ class Streams:
     def _make(self, name: str, stream: StreamName) -> Channel:
         own = self._symbols.get(stream.symbol)
         if own is None:
-            return ticker_channel(name, self.deliver, stream, self.market)
+            return ticker_channel(name, self.troubles, stream, self.market)
         if stream.kind == names.PARTIAL:
-            return PartialDepth(name, self.deliver, own.wire, own.symbol, int(stream.argument), stream.every_ms)
+            return PartialDepth(name, self.troubles, own.wire, own.symbol, int(stream.argument), stream.every_ms)
         if stream.kind == names.DEPTH and stream.every_ms >= 1000:
-            return MergedDepth(name, self.deliver, own.wire, stream.every_ms)
+            return MergedDepth(name, self.troubles, own.wire, stream.every_ms)
         if stream.kind == names.AGGREGATE:
-            return AggregateChannel(name, self.deliver, own.wire, own.symbol)
+            return AggregateChannel(name, self.troubles, own.wire, own.symbol)
         if stream.kind in _RECORDS:
-            return (TradeChannel if stream.kind == names.TRADE else RecordChannel)(name, self.deliver, own.wire)
-        return ticker_channel(name, self.deliver, stream, self.market)
-
-    def deliver(self, listener: Listener, name: str, frame: bytes) -> None:
-        """Put a frame to a listener, or what faults make of it."""
-        if MESSAGE in self._faults.armed or self.troubles.is_holding:
-            self.troubles.deliver(listener, frame, Target("streams", listener.number, stream=name))
-        else:
-            listener.put(frame)
+            return (TradeChannel if stream.kind == names.TRADE else RecordChannel)(name, self.troubles, own.wire)
+        return ticker_channel(name, self.troubles, stream, self.market)
 
     def flush(self) -> None:
         """Have sent what was put to connections."""
-        dirty, self.dirty[:] = tuple(self.dirty), ()
-        for connection in dirty:
+        for connection in tuple(self.connections):
             connection.flush()
 
     async def run(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ida_sim.server import stream_names as names
-from ida_sim.server.channels import Deliver, TextChannel, Texts as Messages
+from ida_sim.server.channels import TextChannel, Texts as Messages, Troubles
 from ida_sim.server.market import ServerMarket
 from ida_sim.server.statistics import DAY_NS, MINUTE_NS, NS, Bar
 from ida_sim.server.stream_names import StreamName
@@ -19,17 +19,17 @@ _MINI_EVENT = "24hrMiniTicker"
 Body = Callable[[int], Any]
 
 
-def ticker_channel(name: str, deliver: Deliver, stream: StreamName, market: ServerMarket) -> TextChannel:
+def ticker_channel(name: str, troubles: Troubles, stream: StreamName, market: ServerMarket) -> TextChannel:
     """The stream ``name`` of a kind that is computed."""
     if stream.symbol:
         symbol = market.symbols[stream.symbol]
         if stream.kind == names.KLINE:
-            return TextChannel(name, deliver, stream.every_ms, Klines(symbol, stream).messages)
+            return TextChannel(name, troubles, stream.every_ms, Klines(symbol, stream).messages)
         changed = Changed([symbol])
-        return TextChannel(name, deliver, stream.every_ms, lambda now_ns: [
+        return TextChannel(name, troubles, stream.every_ms, lambda now_ns: [
             _encoded(_body(each, stream, now_ns)) for each in changed.symbols()])
     changed = Changed(market.symbols.values())
-    return TextChannel(name, deliver, stream.every_ms, lambda now_ns: _array(
+    return TextChannel(name, troubles, stream.every_ms, lambda now_ns: _array(
         [_body(each, stream, now_ns) for each in changed.symbols()]))
 
 

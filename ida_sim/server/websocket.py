@@ -20,6 +20,7 @@ class Spoken(Protocol):
     number: int
     ending: Ending
     outlet: Outlet | None
+    frames: list[bytes]
 
     def count_frame(self, opcode: int) -> None: ...
     def leave(self) -> None: ...
@@ -40,7 +41,7 @@ async def hold_websocket(stream: trio.abc.Stream, sent: bytes, spoken: Spoken, p
         on_open: called when the hands are shaken, before anything is answered.
     """
     frames = FrameCount(spoken.count_frame)
-    outlet = Outlet(stream, sent, frames.feed)
+    outlet = Outlet(stream, sent, frames.feed, spoken.frames)
     frames.feed(sent[sent.index(b"\r\n\r\n") + 4 :])
     async with trio.open_nursery() as nursery:
         nursery.start_soon(outlet.run)
@@ -63,7 +64,7 @@ async def hold_websocket(stream: trio.abc.Stream, sent: bytes, spoken: Spoken, p
 
 async def refuse_websocket(stream: trio.abc.Stream, sent: bytes, status: int, body: bytes) -> None:
     """Answer the request for a websocket with an HTTP error, and close."""
-    outlet = Outlet(stream, sent, lambda data: None)
+    outlet = Outlet(stream, sent, lambda data: None, [])
     async with trio.open_nursery() as nursery:
         nursery.start_soon(outlet.run)
         nursery.start_soon(_end_with, outlet, nursery.cancel_scope)
