@@ -142,8 +142,31 @@ static ida_status refuse(ida_binance_problem *problem, ida_status status, const 
     return status;
 }
 
+enum { ANSWER = -1 }; /* what brings snapshots, beside the forms of streams */
+
+static int is_of(int form, const ida_record *record)
+{
+    int aggregate = record->flags & IDA_FLAG_AGGREGATE;
+    switch (form) {
+    case ANSWER:
+        return record->kind == IDA_SNAPSHOT;
+    case IDA_FORM_DIFF:
+        return record->kind == IDA_DEPTH;
+    case IDA_FORM_TRADE:
+        return record->kind == IDA_TRADE && !aggregate;
+    case IDA_FORM_AGGREGATE:
+        return record->kind == IDA_TRADE && aggregate;
+    case IDA_FORM_QUOTE:
+        return record->kind == IDA_QUOTE;
+    case IDA_FORM_TOP:
+        return record->kind == IDA_PARTIAL;
+    default:
+        return record->kind > IDA_QUOTE && record->kind != IDA_PARTIAL;
+    }
+}
+
 /* One event into one record; *now_ns becomes the time that it got. */
-static ida_status commit(ida_intake *k, const char *text, size_t bytes, uint32_t instrument, int64_t *now_ns,
+static ida_status commit(ida_intake *k, int form, const char *text, size_t bytes, uint32_t instrument, int64_t *now_ns,
                          ida_binance_problem *problem)
 {
     size_t room = room_for(bytes);
@@ -156,6 +179,8 @@ static ida_status commit(ida_intake *k, const char *text, size_t bytes, uint32_t
         return status;
     if (named >= 0 && record->instrument != instrument)
         return refuse(problem, IDA_BAD, "the symbol is not the stream's");
+    if (!is_of(form, record))
+        return refuse(problem, IDA_BAD, form == ANSWER ? "no depth answer" : "the event is not the stream's");
     status = ida_inlet_commit(k->inlet);
     if (status != IDA_OK)
         return refuse(problem, status, "the inlet refused the record");
@@ -182,7 +207,7 @@ static ida_status commit_events(ida_intake *k, ida_intake_stream *s, const ida_b
     for (at = behind_space(peeked->data, 1); peeked->data[at] != ']';) {
         from = at;
         ida_json_skip(peeked->data, bytes, &at, &rule);
-        status = commit(k, peeked->data + from, at - from, UINT32_MAX, now_ns, problem);
+        status = commit(k, s->form, peeked->data + from, at - from, UINT32_MAX, now_ns, problem);
         if (status == IDA_OK)
             s->records++;
         else if (status == IDA_UNKNOWN)
@@ -201,7 +226,7 @@ static ida_status decode(ida_intake *k, ida_intake_stream *s, const ida_arrival 
     ida_binance_peeked peeked;
     if (ida_binance_peek(m->text, m->bytes, &peeked) && peeked.data < peeked.end && *peeked.data == '[')
         return commit_events(k, s, &peeked, now_ns, problem);
-    ida_status status = commit(k, m->text, m->bytes, s->instrument, now_ns, problem);
+    ida_status status = commit(k, s->form, m->text, m->bytes, s->instrument, now_ns, problem);
     s->records += status == IDA_OK;
     return status;
 }
@@ -404,7 +429,7 @@ ida_status ida_intake_snapshot(ida_intake *k, uint32_t instrument, const char *b
 {
     if (instrument >= ida_binance_symbols(k->decoder))
         return refuse(problem, IDA_UNKNOWN, "no such instrument");
-    ida_status status = commit(k, body, bytes, instrument, &ts_local_ns, problem);
+    ida_status status = commit(k, ANSWER, body, bytes, instrument, &ts_local_ns, problem);
     if (status == IDA_OK && k->recorder)
         record_snapshot(k, instrument, body, bytes, ts_local_ns);
     return status;

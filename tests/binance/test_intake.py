@@ -191,6 +191,22 @@ def test_a_symbol_that_is_not_the_streams_is_refused() -> None:
     assert run.intake.connection(0).rule == "the symbol is not the stream's"
 
 
+def test_an_event_that_is_not_the_streams_is_refused() -> None:
+    run = Run(TRADE, DEPTH, QUOTE)
+    numbers = {"E": 5, "a": 4, "p": "9.50", "q": "1", "f": 3, "l": 4, "T": 4}
+    aggregate = {"e": "aggTrade", "s": "BTCUSDT", "m": True, **numbers}
+    run.feed(0, combined(DEPTH, **json.loads(trade(4))["data"]))
+    run.feed(0, combined(QUOTE, **json.loads(trade(4))["data"]))
+    run.feed(0, combined(TRADE, **json.loads(quote(4))["data"]))
+    run.feed(0, combined(TRADE, **json.loads(diff(4))["data"]))
+    run.feed(0, combined(TRADE, **aggregate))
+    view = run.intake.connection(0)
+    assert run.ids() == []
+    assert (view.problems, view.rule) == (5, "the event is not the stream's")
+    with pytest.raises(BadSnapshot, match="no depth answer"):
+        run.intake.snapshot(0, trade(5), 7)
+
+
 def test_a_depth_answer_is_committed_between_the_diffs() -> None:
     run = Run(DEPTH)
     run.feed(0, diff(1, 5))

@@ -45,8 +45,15 @@ def make(folder: Path = CORPUS) -> int:
     seeds: dict[str, Iterable[bytes]] = {
         "binance_json": map(str.encode, messages), "binance_lines": map(str.encode, scripts),
         "feed": feeds(scripts), "reader": journals(scripts),
+        "binance_intake": (connected(lines) for lines in scripts),
     }  # fmt: skip
     return sum(write(folder / target, contents) for target, contents in seeds.items())
+
+
+def connected(lines: str) -> bytes:
+    """The messages of a script as two connections bring them, one a little later."""
+    messages = [line.split(" ", 1)[1] for line in lines.splitlines()]
+    return "".join(f"0{message}\n1{message}\n" for message in messages).encode()
 
 
 def write(folder: Path, seeds: Iterable[bytes]) -> int:
