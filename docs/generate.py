@@ -23,6 +23,8 @@ from ida_core.codes import CODES
 from ida_core.config import DataSettings, InstrumentSettings, JournalSettings, RunSettings
 from ida_core.plugins import load_plugins
 from ida_core.schema import described_in_docstrings
+from ida_sim.server.endpoints import ENDPOINTS
+from ida_sim.server.faults import KINDS, Fault
 
 DOCS = Path(__file__).resolve().parent
 CHANGES = DOCS / "changes"
@@ -234,9 +236,47 @@ def title_of(page: Path) -> str:
     return page.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
 
 
+# ---------------------------------------------------------------- the exchange server
+
+WEIGHTS = {
+    "depth": "5 to 250, by `limit`", "ticker/24hr": "2 to 80, by symbols", "executionRules": "2 a symbol, at most 40",
+    "ticker": "4 a symbol, at most 200", "ticker/tradingDay": "4 a symbol, at most 200",
+    "ticker/price": "2, several 4", "ticker/bookTicker": "2, several 4",
+}  # fmt: skip
+PLACES_OF_FAULTS = {
+    "bytes": "a connection", "message": "a message of a stream", "answer": "an answer", "moment": "all that is open",
+    "clock": "the clock",
+}  # fmt: skip
+
+
+def server_endpoints() -> str:
+    rows = [
+        (code(f"GET /api/v3/{found.path}"), code(found.method),
+         WEIGHTS.get(found.path) or str(found.weight({"symbol": "BTCUSDT"})), ", ".join(map(code, found.known)))
+        for found in ENDPOINTS
+    ]  # fmt: skip
+    return table(("REST", "WebSocket API", "weight", "parameters"), rows)
+
+
+def server_faults() -> str:
+    rows = [
+        (code(name), kind.about[:1].upper() + kind.about[1:], PLACES_OF_FAULTS[kind.place], "yes" if kind.once else "")
+        for name, kind in KINDS.items()
+    ]  # fmt: skip
+    return table(("kind", "what it does", "strikes", "once"), rows)
+
+
+def server_fault_keys() -> str:
+    defaults = {field.name: field.default for field in msgspec.structs.fields(Fault)}
+    rows = [(code(name), "" if defaults[name] in (msgspec.NODEFAULT, None) else code(defaults[name]), text)
+            for name, text in described_in_docstrings(Fault).items()]
+    return table(("key", "unless said", "meaning"), rows)
+
+
 GENERATED: dict[str, Callable[..., str]] = {
     "commands": commands, "exit_codes": exit_codes, "error_codes": error_codes, "core_settings": core_settings,
     "plugin_settings": plugin_settings, "settings_of": settings_of, "changes": changes, "decisions": decisions,
+    "server_endpoints": server_endpoints, "server_faults": server_faults, "server_fault_keys": server_fault_keys,
 }  # fmt: skip
 
 
