@@ -12,7 +12,13 @@ struct ida_sync {
     size_t tail;
     size_t end; /* when wrapped */
     char *bytes;
+    int64_t venue_ns; /* of the diff applied last; -1 where it had no time */
+    int behind;       /* stale diffs since then that are later than it by the venue's clock */
 };
+
+enum { WITNESSES = 8 };
+
+static const int64_t LATER_NS = 1000000000;
 
 /* ---- the kept diffs ---------------------------------------------------------------------------------------- */
 
@@ -114,11 +120,33 @@ static int judge_next(ida_sync *s, const ida_depth *depth)
     return s->view.found_id <= s->view.expected_id ? IDA_APPLY : IDA_GAP;
 }
 
+/* Whether so many stale diffs are of a later time than the book that it is the book which is of the past. */
+static int has_begun_anew(ida_sync *s, const ida_depth *depth)
+{
+    if (s->view.state != IDA_SYNCED || s->venue_ns < 0 || depth->head.flags & IDA_FLAG_NO_VENUE_TIME
+        || depth->head.ts_venue_ns <= s->venue_ns || depth->head.ts_venue_ns - s->venue_ns <= LATER_NS)
+        return 0;
+    s->view.expected_id = following(s->view.last_id);
+    s->view.found_id = depth->first_id;
+    return ++s->behind >= WITNESSES;
+}
+
+static void note_applied(ida_sync *s, const ida_depth *depth)
+{
+    s->view.applied++;
+    s->view.last_id = depth->last_id;
+    s->view.state = IDA_SYNCED;
+    s->venue_ns = depth->head.flags & IDA_FLAG_NO_VENUE_TIME ? -1 : depth->head.ts_venue_ns;
+    s->behind = 0;
+}
+
 /* Verdict on the next diff of the chain, written into the view. */
 static int judge_diff(ida_sync *s, const ida_depth *depth)
 {
     int64_t expected = s->view.expected_id, found = s->view.found_id;
     int verdict = s->view.state == IDA_FIRST ? judge_first(s, depth) : judge_next(s, depth);
+    if (verdict == IDA_STALE_DIFF && has_begun_anew(s, depth))
+        verdict = IDA_GAP;
     if (verdict == IDA_GAP) {
         s->view.gaps++;
         s->view.state = IDA_WAITING;
@@ -126,13 +154,10 @@ static int judge_diff(ida_sync *s, const ida_depth *depth)
     }
     s->view.expected_id = expected; /* they tell of gaps only */
     s->view.found_id = found;
-    if (verdict == IDA_APPLY) {
-        s->view.applied++;
-        s->view.last_id = depth->last_id;
-        s->view.state = IDA_SYNCED;
-    } else {
+    if (verdict == IDA_APPLY)
+        note_applied(s, depth);
+    else
         s->view.stale++;
-    }
     return verdict;
 }
 
@@ -208,7 +233,7 @@ ida_sync *ida_sync_new(int chain, size_t buffer_bytes)
         return NULL;
     }
     s->view.chain = chain;
-    s->view.last_id = s->view.snapshot_id = s->view.expected_id = s->view.found_id = -1;
+    s->venue_ns = s->view.last_id = s->view.snapshot_id = s->view.expected_id = s->view.found_id = -1;
     return s;
 }
 

@@ -5,7 +5,8 @@
  * IDA_CHAIN_PREVIOUS (Binance futures): stale if last_id < L, the first has first_id <= L <= last_id, afterwards
  * previous_id == former last_id. The first may also have previous_id <= L < first_id: nothing happened between the
  * two, so in a quiet market no second snapshot is asked for. Once in step, last_id <= the book's is a duplicate
- * under both rules. */
+ * under both rules; but when eight in a row, without one that is applied, happened over a second after the diff applied
+ * last, then the exchange's ids have begun anew, and the eighth is a gap. */
 #ifndef IDA_SYNC_H
 #define IDA_SYNC_H
 #include "record.h"

@@ -2,8 +2,9 @@
 
 import pytest
 from hypothesis import given, settings, strategies as st
-from native_records import depth, snapshot
+from native_records import apply, depth, snapshot
 
+from ida_core.book import Market
 from ida_core.native import ffi, lib
 
 SPOT, FUTURES = lib.IDA_CHAIN_CONTIGUOUS, lib.IDA_CHAIN_PREVIOUS
@@ -235,3 +236,27 @@ def test_diffs_wait_their_turn_behind_those_not_yet_replayed():
 
 def test_there_are_two_rules():
     assert lib.ida_sync_new(2, 100) == ffi.NULL
+
+
+SECOND = 1_000_000_000
+
+
+@pytest.mark.parametrize("chain", [SPOT, FUTURES])
+@pytest.mark.parametrize(
+    ("after", "verdict"), [(2 * SECOND, GAP), (SECOND, STALE), (-5 * SECOND, STALE)], ids=["later", "soon", "past"]
+)
+def test_ids_that_begin_anew_at_a_later_time_are_a_gap(chain: int, after: int, verdict: int) -> None:
+    market = Market(chain, 1000)
+    began = 10 * SECOND
+    apply(market, snapshot(1000, [(5, 1)], [(6, 1)]))
+    apply(market, depth(1001, [(5, 2)], first_id=1001, previous_id=1000, ts=began))
+    for i in range(1, 8):
+        apply(market, depth(i, first_id=i, previous_id=i - 1, ts=began + after))
+    assert market.synced
+    assert market.gaps == 0
+    changes = apply(market, depth(8, first_id=8, previous_id=7, ts=began + after))
+    assert bool(changes & lib.IDA_CHANGED_GAP) == (verdict == GAP) == (market.state == "WAITING")
+    apply(market, snapshot(8, [(3, 1)], [(4, 1)]))
+    apply(market, depth(9, [(3, 2)], first_id=9, previous_id=8, ts=began + after))
+    assert market.synced
+    assert market.last_update_id == (9 if verdict == GAP else 1001)

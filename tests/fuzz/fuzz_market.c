@@ -11,7 +11,7 @@ enum { MAX_PRICE = 2047, PAGES = 3, LEVELS = 32, BUFFER = 2048, MOST = 64 };
 typedef struct walk_state {
     ida_market *market;
     int64_t last_id, local;
-    int64_t records[9];
+    int64_t records[IDA_MARKET_KINDS];
     uint64_t hash;
 } walk_state;
 
@@ -109,7 +109,7 @@ static void hold(walk_state *w, int changes)
     HOLDS(!(changes & (IDA_CHANGED_FAULT | IDA_CHANGED_CROSSED)) || !view->synced);
     HOLDS(sync->buffered >= 0 && sync->snapshots >= (sync->applied > 0));
     HOLDS(view->quotes_mismatched <= view->quotes_compared && view->quotes_compared <= sync->applied);
-    HOLDS(!memcmp(view->count + 1, w->records + 1, 8 * sizeof(int64_t)));
+    HOLDS(!memcmp(view->count + 1, w->records + 1, (IDA_MARKET_KINDS - 1) * sizeof(int64_t)));
     hold_side(book, IDA_BUY);
     hold_side(book, IDA_SELL);
     int64_t told[] = {changes, view->synced, view->last_price, sync->last_id, sync->applied, sync->gaps, view->quotes_compared};
