@@ -20,8 +20,8 @@ from ida_core.tap import HandshakeRefused
 
 ATTEMPTS_PERIOD_S = 300.0
 FIRST_WAIT_S, MOST_WAIT_S = 0.1, 30.0
-#: A connection that lived so long was none that failed at once.
-LIVED_S = 2.0
+#: A connection that lived so long was none that failed at once; the wait after one that worked, if only shortly.
+LIVED_S, MOST_WAIT_AFTER_LIFE_S = 2.0, 1.0
 #: A connection that answers pings, but brings nothing while others bring so many messages of its streams, is stalled.
 STALLED_S, STALLED_MESSAGES = 5.0, 20
 REBALANCE_S = 60.0
@@ -192,7 +192,7 @@ class Pool:
                 former.end(f"replaced: {former.why_wanted}")
             await successor.wanted.wait()
             if trio.current_time() - (successor.live_s or 0.0) < LIVED_S:
-                await trio.sleep(backoff.next_s())
+                await trio.sleep(min(backoff.next_s(), MOST_WAIT_AFTER_LIFE_S))
             else:
                 backoff.reset()
 

@@ -16,6 +16,8 @@ WEIGHTS = {100: 5, 500: 25, 1000: 50, 5000: 250}
 FIRST_PAUSE_S, MOST_PAUSE_S = 0.25, 30.0
 #: A book that was in step for so long has settled: the next gap is a first one.
 CALM_S = 20.0
+#: The pause before the next snapshot of a book that was in step, if only shortly.
+MOST_PAUSE_AFTER_STEP_S = 2.0
 
 
 def weight(limit: int) -> int:
@@ -77,7 +79,7 @@ class SnapshotPolicy:
         if calm:
             wait.backoff.reset()
         wait.since_s, wait.settled_s = now_s, None
-        wait.due_s = now_s if calm else now_s + wait.backoff.next_s()
+        wait.due_s = now_s if calm else now_s + min(wait.backoff.next_s(), MOST_PAUSE_AFTER_STEP_S)
 
     def rests(self, instrument: int, now_s: float) -> None:
         """The book does not wait (in step, or its stream is not there): nothing is to be asked."""
