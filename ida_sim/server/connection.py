@@ -21,6 +21,8 @@ from ida_sim.server.wire import Envelope
 MOST_BACKLOG = 16 << 20
 #: The next batch of a market without a speed waits while a client has not taken so much.
 ROOM = 1 << 20
+#: And does so for so long, s, unless it takes nothing at all.
+STUCK_S = 5.0
 MESSAGES_A_SECOND = 5
 GOING_AWAY, POLICY = 1001, 1008
 _CLOSE_FRAME = 8
@@ -68,6 +70,7 @@ class StreamConnection:
         self._names: dict[str, None] = {}
         #: Whole frames to be sent; streams put theirs there directly.
         self.frames: list[bytes] = []
+        self._seen_s, self._seen_sent = 0.0, -1
         self._spoken: deque[float] = deque(maxlen=MESSAGES_A_SECOND)
 
     # ------------------------------------------------------------- subscriptions
@@ -104,11 +107,15 @@ class StreamConnection:
         """The connection is open."""
         self._streams.connections.append(self)
 
+    def mute(self) -> None:
+        """It is about to be closed: nothing may come after that."""
+        self.unsubscribe(list(self._names))
+        self._streams.troubles.forget(self.number)
+
     def leave(self) -> None:
         """The connection is gone."""
-        self.unsubscribe(list(self._names))
+        self.mute()
         self._streams.connections.remove(self)
-        self._streams.troubles.forget(self.number)
 
     # ------------------------------------------------------------- what goes out
 
@@ -128,7 +135,12 @@ class StreamConnection:
 
     @property
     def has_room(self) -> bool:
-        return self.outlet is None or self.outlet.backlog < ROOM or self.ending.decided.is_set()
+        """Whether it may be sent more; who has taken nothing for long is not waited for."""
+        outlet, now_s = self.outlet, trio.current_time()
+        if outlet is None or outlet.backlog < ROOM or outlet.sent != self._seen_sent:
+            self._seen_s, self._seen_sent = now_s, outlet.sent if outlet else 0
+            return outlet is None or outlet.backlog < ROOM
+        return self.ending.decided.is_set() or now_s - self._seen_s > STUCK_S
 
     def tell_shutdown(self, now_ns: int) -> None:
         """``serverShutdown``: no subscription is needed for it."""

@@ -87,10 +87,9 @@ class ServerMarket:
                 symbol.start(_clock_ns())
         while True:
             more = self._advance(flush)
-            if more and (self.is_paced or has_room()):
-                await trio.lowlevel.checkpoint()
-            else:
-                await self._wait(LEAST_WAIT_S if more else self._idle_s())
+            await (trio.lowlevel.checkpoint() if more else self._wait(self._idle_s()))
+            while not (self.is_paced or has_room()):
+                await trio.sleep(LEAST_WAIT_S)
 
     def _advance(self, flush: Callable[[], None]) -> bool:
         clock_ns, now_ns, more = _clock_ns(), self.now_ns(), False

@@ -70,6 +70,9 @@ class ApiConnection:
     def count_frame(self, opcode: int) -> None:
         """No limit of messages is told for this API: requests have weights."""
 
+    def mute(self) -> None:
+        """It says nothing by itself."""
+
     def leave(self) -> None:
         """Nothing is left behind."""
 
