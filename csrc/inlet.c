@@ -180,6 +180,8 @@ void ida_inlet_mark(ida_inlet *n, uint64_t place, int64_t ts_local_ns)
 {
     n->mark = place;
     n->mark_ns = ts_local_ns;
+    if (place != UINT64_MAX)
+        ida_inlet_raise(n, ts_local_ns);
 }
 
 int64_t ida_inlet_marked(const ida_inlet *n)

@@ -50,7 +50,8 @@ const ida_record *ida_inlet_peek(const ida_inlet *n); /* the oldest that waits, 
 const ida_record *ida_inlet_take(ida_inlet *n);       /* the same, taken; NULL gives back the one before */
 /* What is committed from here on is not earlier than that. */
 void ida_inlet_raise(ida_inlet *n, int64_t least_ns);
-/* A mark behind the first `place` that entered, to be told when they are taken; one at a time, UINT64_MAX: none. */
+/* A mark behind the first `place` that entered, to be told when they are taken, not before that time (nor is what enters
+ * from here on); one at a time, UINT64_MAX: none. */
 void ida_inlet_mark(ida_inlet *n, uint64_t place, int64_t ts_local_ns);
 int64_t ida_inlet_marked(const ida_inlet *n); /* its time if it is next, else INT64_MAX */
 

@@ -102,7 +102,8 @@ def _execute(settings: Settings, plugins: Plugins, as_json: bool) -> int:
     if not as_json:
         mode = plugins.lookup("venues", settings.run.exchange).mode
         names = ", ".join(settings.run.strategies) or "no strategy"
-        click.echo(f"{terminal.mode(mode, sys.stderr)}: {names} on {settings.run.exchange}", err=True)
+        live = next((f", live prices of {word}" for word in settings.run.feed if word in plugins.live_feeds), "")
+        click.echo(f"{terminal.mode(mode, sys.stderr)}: {names} on {settings.run.exchange}{live}", err=True)
     with redirect_stdout(sys.stderr), terminal.progress(quiet=as_json) as progress:
         outcome = execute(settings, plugins, progress=progress)
     on_terminal = "console" in settings.run.reports and not as_json

@@ -64,7 +64,7 @@ class Inlet:
         self._pointer: Any = ffi.gc(pointer, lib.ida_inlet_free)
         self._view = lib.ida_inlet_look(pointer)
         self._markets: list[Market] = []
-        self._told: deque[tuple[int, Event]] = deque()
+        self._told: deque[tuple[int, int, Event]] = deque()
         self._bell = trio.Event()
 
     @property
@@ -87,9 +87,10 @@ class Inlet:
         """
         if isinstance(event, Note) and event.what in OWN_NOTES:
             raise ValueError(f"inlet: a note {event.what!r} is the engine's own")
-        self._told.append((int(self._view.entered), event))
-        if len(self._told) == 1:
-            self._mark()
+        now_ns = time.time_ns()
+        lib.ida_inlet_raise(self._pointer, now_ns)
+        self._told.append((int(self._view.entered), now_ns, event))
+        self._mark()
         self.wake()
 
     def alive(self, instrument: int, ts_local_ns: int | None = None) -> None:
@@ -213,14 +214,14 @@ class Inlet:
         """Apply all that waits to the markets; what was told meanwhile. For who has no timeline (a recorder)."""
         markets = ffi.new("ida_market *[]", [m.pointer for m in self._markets])
         lib.ida_inlet_drain(self._pointer, markets)
-        told = [event for _, event in self._told]
+        told = [event for _, _, event in self._told]
         self._told.clear()
         self._mark()
         return told
 
     def take_told(self) -> Event:
         """The oldest event told; the C side says when its turn has come."""
-        _, event = self._told.popleft()
+        _, _, event = self._told.popleft()
         self._mark()
         return event
 
@@ -231,5 +232,5 @@ class Inlet:
         self._bell = trio.Event()
 
     def _mark(self) -> None:
-        place = self._told[0][0] if self._told else _NO_MARK
-        lib.ida_inlet_mark(self._pointer, place, time.time_ns())
+        place, at_ns, _ = self._told[0] if self._told else (_NO_MARK, 0, None)
+        lib.ida_inlet_mark(self._pointer, place, at_ns)
