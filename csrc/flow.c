@@ -10,10 +10,12 @@ enum { MASK = IDA_FLOW_MARKS - 1, SECOND = 10, LEAST = 10, LEAST_STEPS = 5 };
 
 #define STEP ((int64_t)IDA_FLOW_STEP_NS)
 #define NEVER INT64_MAX
-#define MOST_EXACT 9007199254740992.0
 
-/* Sums wrap; their differences are right as long as they fit. */
+/* Unsigned, so that differences below 0 are defined; read as signed. */
 typedef unsigned __int128 wide;
+
+/* No trade is worth more ticks x lots, so that 2^30 of them still add up. */
+#define MOST_VALUE ((wide)1 << 96)
 
 /* All that was counted until some time. Signed: bought less sold. Spreads: twice the distance from the mid. */
 typedef struct sums {
@@ -141,6 +143,8 @@ static void see_trade(ida_flow *f, const ida_trade *trade)
         return;
     int sold = trade->head.flags & IDA_FLAG_BUYER_IS_MAKER;
     wide lots = (wide)trade->quantity, value = (wide)trade->price * lots;
+    if (value > MOST_VALUE)
+        return;
     *(sold ? &f->now.sold : &f->now.bought) += lots;
     f->now.trades++;
     f->now.turnover += value;
@@ -204,8 +208,7 @@ static int is_live(const ida_market *m)
 
 static double number(wide sum)
 {
-    double value = (double)(__int128)sum;
-    return fabs(value) <= MOST_EXACT ? value : NAN;
+    return (double)(__int128)sum;
 }
 
 static double ratio(wide sum, wide of)

@@ -31,7 +31,7 @@ typedef struct ida_flow ida_flow;
 /* The market's flow, from now on kept by it: made at the first call; NULL if memory is short, or if somebody else
  * observes the market. Freed with the market. */
 ida_flow *ida_flow_of(ida_market *m);
-/* An ida_measure as of ida_market_now. Whole numbers are exact up to 2^53. NaN: not known - the market is not in step,
+/* An ida_measure as of ida_market_now. Whole numbers are exact up to 2^53, and rounded to as many bits beyond. NaN: not known - the market is not in step,
  * or was not throughout the window, its trades are not known as long, or there were too few of what is averaged; or an
  * argument is out of range: window_ns within IDA_FLOW_STEP_NS .. IDA_FLOW_MOST_S; step_ns (of IDA_VARIANCE) a multiple
  * of IDA_FLOW_STEP_NS and at most a fifth of the window. What is asked changes no later answer. */

@@ -78,17 +78,24 @@ def read_capture(path: Path, price_decimals: int, quantity_decimals: int) -> Ite
     def levels(rows: list[list[str]]) -> list[tuple[int, int]]:
         return [(price(p), lots(q)) for p, q in rows]
 
+    def record_of(data: Any) -> Any:
+        if "lastUpdateId" in data:
+            return snapshot(data["lastUpdateId"], levels(data["bids"]), levels(data["asks"]))
+        if data.get("e") == "depthUpdate":
+            ids = {"first_id": data["U"], "previous_id": data.get("pu", -1)}
+            return depth(data["u"], levels(data["b"]), levels(data["a"]), **ids)
+        if data.get("e") == "trade":
+            flags = lib.IDA_FLAG_BUYER_IS_MAKER if data["m"] else 0
+            return trade(price(data["p"]), lots(data["q"]), flags)
+        if "B" in data:
+            return quote(data["u"], price(data["b"]), lots(data["B"]), price(data["a"]), lots(data["A"]))
+        return None
+
     with gzip.open(path, "rt") as lines:
         for line in lines:
-            message = json.loads(line.partition(" ")[2])
-            data = message.get("data", message)
-            if "lastUpdateId" in data:
-                yield snapshot(data["lastUpdateId"], levels(data["bids"]), levels(data["asks"]))
-            elif data.get("e") == "depthUpdate":
-                ids = {"first_id": data["U"], "previous_id": data.get("pu", -1)}
-                yield depth(data["u"], levels(data["b"]), levels(data["a"]), **ids)
-            elif data.get("e") == "trade":
-                yield trade(price(data["p"]), lots(data["q"]))
-            elif "B" in data:
-                sides = (price(data["b"]), lots(data["B"]), price(data["a"]), lots(data["A"]))
-                yield quote(data["u"], *sides)
+            stamp, _, text = line.partition(" ")
+            message = json.loads(text)
+            record = record_of(message.get("data", message))
+            if record is not None:
+                record.head.ts_local_ns = int(stamp)
+                yield record

@@ -16,7 +16,7 @@ OURS = ("ida_core", "ida_binance", "ida_sim", "plugins")
 VENUE_WORDS = re.compile(r"binance|bnb", re.IGNORECASE)
 FIELDS_WITH_NAMES = ("id", "attr", "name", "arg", "asname", "module")
 NO_STDIO = (
-    "agents", "binance_json", "book", "crc", "decimal", "inlet", "json", "market", "match", "pool", "queue",
+    "agents", "binance_json", "book", "crc", "decimal", "flow", "inlet", "json", "market", "match", "pool", "queue",
     "sync", "timeline",
 )
 

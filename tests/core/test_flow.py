@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings, strategies as st
-from native_records import apply, depth, snapshot, trade
+from native_records import apply, depth, read_capture, snapshot, trade
 
 from ida_core.book import Market
 from ida_core.flow import LONG_S, MOST_S
@@ -143,13 +143,24 @@ def flow_of(was, now):
 class Play:
     """A market and its twin, given the same."""
 
-    def __init__(self):
-        self.market = Market(lib.IDA_CHAIN_CONTIGUOUS, 100_000, pages=32)
+    def __init__(self, chain=lib.IDA_CHAIN_CONTIGUOUS, max_price=100_000, pages=32):
+        self.market = Market(chain, max_price, pages=pages)
         self.twin = Twin()
         self.id = 10
         self.now = BEGIN
         self.market.volatility(10)  # from now on it is kept
         self.top = (9_990, 5, 10_010, 7)
+
+    def take(self, record):
+        """A record of a recording."""
+        self.now = record.head.ts_local_ns
+        both = self.twin.mids[-1][1] if self.twin.mids else None
+        self.record(record)
+        if record.head.kind != lib.IDA_TRADE:
+            self.see(self.market.book)
+        elif record.price > 0:
+            sign = -1 if record.head.flags & lib.IDA_FLAG_BUYER_IS_MAKER else 1
+            self.twin.trades.append((self.now, record.price, record.quantity, sign, both))
 
     def start(self):
         bid, bids, ask, asks = self.top
@@ -232,7 +243,8 @@ class Play:
             (market.turnover, lambda t: t[1] * t[2]),
         ]  # fmt: skip
         for ask, of in totals:
-            assert ask(window_s) == (NOTHING if trades is NOTHING else sum(map(of, trades))), ask.__name__
+            expected = NOTHING if trades is NOTHING else int(float(sum(map(of, trades))))
+            assert ask(window_s) == expected, ask.__name__
         assert market.order_flow(window_s) == (twin.order_flow(window_s) if live else NOTHING)
         names = ["effective_spread", "realized_spread", "illiquidity", "price_impact"]
         for name in names + ["volatility"] * (window_s >= 0.5):
@@ -284,6 +296,28 @@ def test_a_steady_market_is_as_its_twin_in_every_figure():
     assert play.market.price_impact(20) is not None
     assert play.market.effective_spread(20)
     assert play.market.realized_spread(20)
+
+
+@pytest.mark.parametrize(("capture", "chain", "price", "quantity"), [
+    ("spot_btcusdt_20240808", lib.IDA_CHAIN_CONTIGUOUS, 2, 8),
+    ("usdm_btcusdt_20240808", lib.IDA_CHAIN_PREVIOUS, 1, 3),
+])  # fmt: skip
+def test_a_recording_is_as_its_twin(recordings, capture, chain, price, quantity):
+    """Compared at some moments of the first two minutes, by every figure."""
+    play, begin, compared = Play(chain, 1 << 30, 16384), None, 0
+    for i, record in enumerate(read_capture(recordings / "captures" / f"{capture}.gz", price, quantity)):
+        play.take(record)
+        begin = begin or play.now
+        if play.now - begin > 120 * SECOND:
+            break
+        if i % 4001 == 4000 or (i > 8000 and compared == 0):
+            for window_s in (1, 10, 60):
+                play.compare(window_s)
+            compared += 1
+    for window_s in (1, 10, 60, 100):
+        play.compare(window_s)
+    market = play.market
+    assert None not in (market.volatility(60), market.trade_flow(60), market.turnover(100), market.effective_spread(60))
 
 
 def test_nothing_is_known_before_there_is_enough():

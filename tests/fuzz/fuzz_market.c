@@ -1,8 +1,9 @@
-/* needs: market book sync pool decimal book_text */
+/* needs: market flow maths book sync pool decimal book_text */
 /* A script of market records in any order, with any numbers, applied as the decoder's are: our view of the market stays
  * one that can be - a book in step is not crossed, its top is its best level, no level is empty or negative - and is
- * the same each time. Ids follow each other unless the script says otherwise, so that books are in step at all. */
+ * the same each time, whatever was asked of what it has been doing lately meanwhile. Ids follow each other unless the script says otherwise, so that books are in step at all. */
 #include "book_text.h"
+#include "flow.h"
 #include "fuzz.h"
 #include "market.h"
 
@@ -10,6 +11,8 @@ enum { MAX_PRICE = 2047, PAGES = 3, LEVELS = 32, BUFFER = 2048, MOST = 64 };
 
 typedef struct walk_state {
     ida_market *market;
+    ida_flow *flow; /* NULL: nobody has asked */
+    int is_asking;
     int64_t last_id, local;
     int64_t records[IDA_MARKET_KINDS];
     uint64_t hash;
@@ -98,6 +101,34 @@ static void hold_text(walk_state *w, ida_book *book)
     w->hash = fuzz_hash(w->hash, text, length);
 }
 
+static double measure(walk_state *w, int what, int64_t window_ns, int64_t step_ns)
+{
+    double found = ida_flow_measure(w->flow, what, window_ns, step_ns);
+    HOLDS(found != found || (found > -1e40 && found < 1e40));
+    HOLDS(found != found || what > IDA_TURNOVER || found >= 0);
+    return found == found ? found : -1;
+}
+
+static void ask_all(walk_state *w, int64_t window_ns, int64_t step_ns)
+{
+    double found[IDA_REALIZED_SPREAD + 2];
+    for (int what = 0; what <= IDA_REALIZED_SPREAD; what++)
+        found[what] = measure(w, what, window_ns, step_ns);
+    double pair = ida_flow_correlation(w->flow, w->flow, window_ns, step_ns);
+    HOLDS(pair != pair || (pair > 0.999 && pair < 1.001));
+    found[IDA_REALIZED_SPREAD + 1] = pair == pair;
+    if (!w->is_asking)
+        w->hash = fuzz_hash(w->hash, found, sizeof found);
+}
+
+static void hold_known(ida_book *book, int side, const ida_market_view *view)
+{
+    int64_t of = ida_book_quantity_of(book, side, 3), within = ida_book_quantity_within(book, side, 50);
+    HOLDS(of >= -1 && within >= -1);
+    HOLDS(view->synced || (of < 0 && within < 0));
+    HOLDS(of < 0 || ida_book_reaches(book, side, side == IDA_BUY ? INT64_MAX : 0));
+}
+
 static void hold(walk_state *w, int changes)
 {
     const ida_market_view *view = ida_market_look(w->market);
@@ -112,6 +143,10 @@ static void hold(walk_state *w, int changes)
     HOLDS(!memcmp(view->count + 1, w->records + 1, (IDA_MARKET_KINDS - 1) * sizeof(int64_t)));
     hold_side(book, IDA_BUY);
     hold_side(book, IDA_SELL);
+    hold_known(book, IDA_BUY, view);
+    hold_known(book, IDA_SELL, view);
+    HOLDS(view->synced || !ida_market_is_known(w->market));
+    HOLDS(view->trade_holes <= view->count[IDA_TRADE] && view->trades_missing >= view->trade_holes);
     int64_t told[] = {changes, view->synced, view->last_price, sync->last_id, sync->applied, sync->gaps, view->quotes_compared};
     w->hash = fuzz_hash(w->hash, told, sizeof told);
 }
@@ -133,7 +168,8 @@ static void step(walk_state *w, script *s)
     }
     record->kind = op < 128 ? IDA_DEPTH : op % IDA_MARKET_KINDS;
     record->flags = op == 200 ? IDA_FLAG_OFF_BOOK : 0;
-    record->ts_local_ns = record->ts_venue_ns = ++w->local;
+    w->local += w->flow ? 1 + (int64_t)(op % 16) * (op % 16) * IDA_FLOW_STEP_NS / 9 : 1;
+    record->ts_local_ns = record->ts_venue_ns = op == 127 && w->flow ? script_number(s) : w->local;
     if (record->kind == IDA_SNAPSHOT || record->kind == IDA_DEPTH || record->kind == IDA_PARTIAL) {
         fill_ids(w, (ida_depth *)record, s);
         fill_depth((ida_depth *)record, s);
@@ -145,13 +181,29 @@ static void step(walk_state *w, script *s)
     free(record);
 }
 
-static uint64_t walk(script s)
+/* is_asking: at each step, which may change nothing of the last answers. */
+static uint64_t walk(script s, int is_asking)
 {
-    int chain = script_byte(&s) & 1;
-    walk_state w = {.market = ida_market_new(chain, PAGES, MAX_PRICE, BUFFER), .last_id = 100};
+    uint8_t kind = script_byte(&s);
+    walk_state w = {.market = ida_market_new(kind & 1, PAGES, MAX_PRICE, BUFFER), .last_id = 100};
     HOLDS(w.market);
-    for (int i = 0; i < MOST && s.at < s.end; i++)
+    if (kind & 2) {
+        w.flow = ida_flow_of(w.market);
+        HOLDS(w.flow && ida_flow_of(w.market) == w.flow);
+    }
+    for (int i = 0; i < MOST && s.at < s.end; i++) {
         step(&w, &s);
+        w.is_asking = 1;
+        if (w.flow && is_asking)
+            ask_all(&w, (1 + i * i % 6001) * (int64_t)IDA_FLOW_STEP_NS, (1 + i % 11) * (int64_t)IDA_FLOW_STEP_NS);
+    }
+    w.is_asking = 0;
+    if (w.flow) {
+        ask_all(&w, 10000000000, IDA_FLOW_STEP_NS);
+        ask_all(&w, 60000000000, 10 * (int64_t)IDA_FLOW_STEP_NS);
+        ask_all(&w, 600000000000, 10 * (int64_t)IDA_FLOW_STEP_NS);
+        ask_all(&w, INT64_MAX, INT64_MIN);
+    }
     ida_market_finish(w.market);
     hold(&w, 0);
     hold_text(&w, ida_market_book(w.market));
@@ -162,7 +214,7 @@ static uint64_t walk(script s)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     script s = {data, data + size};
-    uint64_t first = walk(s);
-    HOLDS(first == walk(s));
+    uint64_t first = walk(s, 1);
+    HOLDS(first == walk(s, 0));
     return 0;
 }
