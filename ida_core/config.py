@@ -326,7 +326,7 @@ def _check_feeds(reader: Reader, run: RunSettings, plugins: Plugins) -> None:
     known = {**plugins.feeds, **plugins.live_feeds, SYNTHETIC: None}
     for word in run.feed:
         if word not in known and _is_bare(word):
-            reader.report(("run", "feed"), f"no feed or file is called {word!r}{suggestion(word, known)}")
+            reader.report(("run", "feed"), f"no feed is called {word!r}, nor is a file{suggestion(word, known)}")
             seen = {problem.text for problem in reader.problems}
             skipped = (f"skipped plugin {s.name} ({s.origin}): {s.why}" for s in plugins.skipped)
             reader.problems += [Problem(None, text) for text in skipped if text not in seen]

@@ -276,6 +276,7 @@ class Engine:
                 if countdown <= 0:
                     countdown = self.times.one_in
                     slots = self._calls.told_timed[event.__class__]
+                    self._note_receipt()
                 for context, callback in slots[event.instrument]:
                     try:
                         callback(context, event)
@@ -296,7 +297,11 @@ class Engine:
         self._countdown = countdown
         return False
 
+    def _note_receipt(self) -> None:
+        """A market event that is timed is about to be told; live, how long ago it came is measured."""
+
     def _timed_book_event(self, index: int) -> None:
+        self._note_receipt()
         began = ended = time.perf_counter_ns()
         for context, on_book, book, timings in self._calls.books_timed[index]:
             started = ended

@@ -98,9 +98,8 @@ class LiveEngine(Engine):
             with suppress(trio.RunFinishedError):
                 self._token.run_sync_soon(self._wake, idempotent=True)
 
-    def _timed_book_event(self, index: int) -> None:
+    def _note_receipt(self) -> None:
         self.latency["receive_to_strategy"].add(max(0, time.time_ns() - self.venue.now_ns))
-        super()._timed_book_event(index)
 
     # ------------------------------------------------------------- beside it
 

@@ -35,7 +35,7 @@ def test_an_option_of_a_live_feed_sets_the_key_of_its_section(plugins_dir: Path,
 @pytest.mark.parametrize(("words", "code", "said"), [
     (["--wire-adress", "h:1"], 2, "--wire-adress"),
     (["--wire-address"], 2, "'--wire-address' requires an argument"),
-    (["--feed", "wier"], 3, "no feed or file is called 'wier'; did you mean 'wire'?"),
+    (["--feed", "wier"], 3, "no feed is called 'wier', nor is a file; did you mean 'wire'?"),
     (["--feed", "wire", "--feed", "synthetic"], 3, "'wire' is live and stands alone; leave out synthetic"),
     (["--feed", "wire", "--speed", "10"], 3, "run.speed = 10: 'wire' is live"),
     (["--feed", "synthetic", "--record", "d"], 3, "only what a live feed receives can be recorded"),
