@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from bench.peers import STRANGERS, PeerMissing, python_of
 
-SCRIPTS = Path(__file__).resolve().parents[1] / "strangers"
+SCRIPTS = Path(__file__).resolve().parents[1] / "bench" / "strangers"
 CAPTURES = ("spot_btcusdt_20240808.gz", "spot_btcusdt_20240809.gz")
 #: For so long each holds a book.
 SECONDS = int(os.environ.get("IDA_STRANGERS_S", "60"))
