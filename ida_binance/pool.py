@@ -24,7 +24,9 @@ FIRST_WAIT_S, MOST_WAIT_S = 0.1, 30.0
 LIVED_S, MOST_WAIT_AFTER_LIFE_S = 2.0, 1.0
 #: A connection that answers pings, but brings nothing while others bring so many messages of its streams, is stalled.
 STALLED_S, STALLED_MESSAGES = 5.0, 20
-REBALANCE_S = 60.0
+REBALANCE_S = 60
+#: How often what the server did not confirm is asked for again.
+CONFIRM_S = 30
 #: What waiting does not mend, if it never went well: no WebSocket there, refused, not trusted.
 HOPELESS = ("IDA-E4112", "IDA-E4120", "IDA-E4121")
 
@@ -163,17 +165,19 @@ class Pool:
         """
         for copy in sorted({line.copy for line in self.lines}):
             lines = [line for line in self.lines if line.copy == copy]
+            given: dict[Line, list[str]] = {line: [] for line in lines}
             for name in names:
-                line = min(lines, key=lambda line: (line.rate, len(line.streams)))
-                if len(line.streams) >= self._most_streams:
+                line = min(lines, key=lambda line: (line.rate, len(line.streams) + len(given[line])))
+                if len(line.streams) + len(given[line]) >= self._most_streams:
                     raise VenueError(f"stream {name}: a connection carries {self._most_streams} at most")
-                await self._give(line, name)
+                given[line].append(name)
+            for line, portion in given.items():
+                await self._give(line, portion)
 
     async def remove(self, names: Sequence[str]) -> None:
         """Subscribe to fewer streams while it runs."""
         for line in self.lines:
-            for name in [name for name in names if name in line.streams]:
-                await self._take(line, name)
+            await self._take(line, [name for name in names if name in line.streams])
 
     def health(self) -> list[Health]:
         """How each line stands."""
@@ -190,11 +194,19 @@ class Pool:
             if former is not None:
                 line.reconnects += 1
                 former.end(f"replaced: {former.why_wanted}")
+            await self._catch_up(line, successor)
             await successor.wanted.wait()
             if trio.current_time() - (successor.live_s or 0.0) < LIVED_S:
                 await trio.sleep(min(backoff.next_s(), MOST_WAIT_AFTER_LIFE_S))
             else:
                 backoff.reset()
+
+    async def _catch_up(self, line: Line, connection: Connection) -> None:
+        """What was wanted anew while it subscribed to what was wanted before."""
+        new = [name for name in line.streams if name not in connection.streams]
+        old = [name for name in connection.streams if name not in line.streams]
+        await self._control(line, Connection.subscribe, new)
+        await self._control(line, Connection.unsubscribe, old)
 
     async def _connected(self, line: Line, nursery: trio.Nursery, backoff: Backoff) -> Connection:
         """The next connection of the line that comes about."""
@@ -253,6 +265,9 @@ class Pool:
             seconds += 1
             for line in self.lines:
                 self._count(line)
+            if seconds % CONFIRM_S == 0:
+                for line in self.lines:
+                    await self._control(line, Connection.subscribe, line.live.missing if line.live else ())
             if seconds % REBALANCE_S == 0:
                 await self._rebalance()
 
@@ -279,23 +294,23 @@ class Pool:
                 continue
             rates = {name: self.intake.stream(name).rate for line in lines for name in line.streams}
             for move in moves([line.streams for line in lines], rates, self._most_streams):
-                await self._give(lines[move.target], move.stream)
-                await self._take(lines[move.source], move.stream)
+                await self._give(lines[move.target], [move.stream])
+                await self._take(lines[move.source], [move.stream])
 
-    async def _give(self, line: Line, name: str) -> None:
-        line.streams.append(name)
-        await self._control(line, Connection.subscribe, name)
+    async def _give(self, line: Line, names: Sequence[str]) -> None:
+        line.streams += names
+        await self._control(line, Connection.subscribe, names)
 
-    async def _take(self, line: Line, name: str) -> None:
-        line.streams.remove(name)
-        await self._control(line, Connection.unsubscribe, name)
+    async def _take(self, line: Line, names: Sequence[str]) -> None:
+        line.streams = [name for name in line.streams if name not in names]
+        await self._control(line, Connection.unsubscribe, names)
 
-    async def _control(self, line: Line, how: Callable[[Connection, Sequence[str]], Any], name: str) -> None:
+    async def _control(self, line: Line, how: Callable[[Connection, Sequence[str]], Any], names: Sequence[str]) -> None:
         """Say it to the connection at work; the next one gets it with its plan anyway."""
-        if line.live is not None:
-            connection = line.live
+        connection = line.live
+        if connection is not None and names:
             try:
-                await how(connection, [name])
+                await how(connection, names)
             except ConnectionEnded as ended:
                 connection.end(str(ended))
 
