@@ -350,10 +350,16 @@ static void take_ids(const ida_record *record, ida_arrival *m)
     }
 }
 
-static const ida_span *stream_name(const ida_message *w)
+static ida_intake_stream *stream_named(const ida_intake *k, const ida_message *w)
 {
     const ida_span *name = &w->outer.at[IDA_KEY_STREAM];
-    return ida_fields_has(&w->outer, IDA_KEY_STREAM) && name->type == '"' && !name->escaped ? name : NULL;
+    char scratch[NAME];
+    const char *text;
+    size_t length;
+    if (!ida_fields_has(&w->outer, IDA_KEY_STREAM) || name->type != '"' ||
+        ida_message_text(name, scratch, sizeof scratch, &text, &length) != IDA_OK)
+        return NULL;
+    return stream_of(k, text, length);
 }
 
 /* A message in no form that the peek knows: it is decoded to see what it is. */
@@ -366,8 +372,7 @@ static int take_the_long_way(ida_intake *k, ida_arrival *m)
     if (!out)
         return IDA_SHOWN;
     ida_status status = ida_message_decode(&w, out, room);
-    const ida_span *name = stream_name(&w);
-    ida_intake_stream *s = name ? stream_of(k, name->at, name->length) : NULL;
+    ida_intake_stream *s = stream_named(k, &w);
     if (status != IDA_OK && status != IDA_EMPTY) {
         ida_binance_problem problem = {status, (uint32_t)(w.fault - m->text), w.rule, w.passable, 0};
         note_problem(k, s, m->connection, m->ts_local_ns, &problem);

@@ -23,15 +23,17 @@ int ida_binance_form_of(const char *name, size_t length)
     return end - at == 10 && !memcmp(at, "bookTicker", 10) ? IDA_FORM_QUOTE : IDA_FORM_EVENT;
 }
 
-/* The quote that ends a plain string, or NULL; p is behind the one that begins it. */
+/* The quote that ends a string without escapes, or NULL; p is behind the one that begins it. */
 static const char *closing(const char *p, const char *end)
 {
-    for (; end - p >= 8; p += 8) {
+    while (end - p >= 8) {
         uint64_t stops = ida_not_plain(ida_load8(p));
-        if (!stops)
-            continue;
-        p += ida_first_byte(stops);
-        return *p == '"' ? p : NULL;
+        p += stops ? ida_first_byte(stops) : 8;
+        if (stops && *p == '"')
+            return p;
+        if (stops && !(*p & 0x80))
+            return NULL;
+        p += stops != 0; /* a byte of a letter that is not ASCII's */
     }
     return NULL;
 }

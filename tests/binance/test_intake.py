@@ -392,3 +392,17 @@ def test_what_goes_on_is_recorded_as_it_came_with_its_records_stamp(tmp_path: Pa
     kept = b'{"stream":"btcusdt@depth@snapshot","data":%b}' % answer
     expected = [(5, trade(1)), (6, diff(1)), (9, trade(2)), (9, trade(3)), (10, kept)]
     assert [(int(stamp) - base, text) for stamp, text in lines] == expected
+
+
+@pytest.mark.parametrize("ascii", [False, True], ids=["as UTF-8", "escaped"])
+def test_a_symbol_in_any_script(ascii: bool) -> None:
+    symbol = "这是测试币456"
+    inlet = Inlet(1)
+    intake = Intake({symbol: GRID}, inlet, connections=2)
+    intake.add(f"{symbol}@trade", 0)
+    message = json.loads(trade(7))["data"] | {"s": symbol}
+    text = json.dumps({"stream": f"{symbol}@trade", "data": message}, separators=(",", ":"), ensure_ascii=ascii)
+    assert not intake.feed(0, text.encode(), 1)
+    assert not intake.feed(1, text.encode(), 1)
+    view = intake.stream(f"{symbol}@trade")
+    assert (view.messages, view.duplicates, inlet.committed) == (1, 1, 1)
