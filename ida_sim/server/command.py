@@ -28,6 +28,9 @@ DEFAULT_PORT = 8090
               help="When a symbol's time begins: with the first subscription to it is the default of recordings.")
 @click.option("--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="0: a free one.")
 @click.option("--duration", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="And then stop.")
+@click.option("--tls", is_flag=True, help="https and wss, by a certificate made for this machine: ca_file is told.")
+@click.option("--tls-cert", type=click.Path(path_type=Path), metavar="FILE", help="A certificate of yours, PEM.")
+@click.option("--tls-key", type=click.Path(path_type=Path), metavar="FILE", help="Its key, if in a file of its own.")
 @click.option("--script", type=click.Path(path_type=Path), metavar="FILE", help="Faults and their times.")
 def exchange(as_json: bool, **given: Any) -> int:
     """Serve the simulated exchange on this machine, with Binance's own API.

@@ -12,7 +12,7 @@ from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 HEAD_S = 10.0
 MOST_HEAD = 32 << 10
@@ -89,7 +89,7 @@ class Listener:
         wrap: put around each connection's stream, below TLS.
     """
 
-    def __init__(self, app: Starlette, websocket: Websocket, *, tls: ssl.SSLContext | None = None,
+    def __init__(self, app: ASGIApp, websocket: Websocket, *, tls: ssl.SSLContext | None = None,
                  wrap: Wrap = lambda stream, number: stream) -> None:
         self._app, self._websocket = ASGIWrapper(app), websocket  # type: ignore[arg-type]
         self._tls, self._wrap = tls, wrap
@@ -112,7 +112,7 @@ class Listener:
         with self._numbered((host, port)) as number:
             try:
                 await self._serve(socket, number, (host, port))
-            except* (trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError):
+            except* (trio.BrokenResourceError, trio.ClosedResourceError, OSError):
                 pass  # the client, or a fault, broke it
             finally:
                 await trio.aclose_forcefully(socket)
@@ -128,6 +128,14 @@ class Listener:
 
     async def _serve(self, socket: trio.SocketStream, number: int, client: tuple[str, int]) -> None:
         stream = self._wrap(socket, number)
+        try:
+            await self._shake_and_serve(stream, socket, number, client)
+        finally:
+            await trio.aclose_forcefully(stream)
+
+    async def _shake_and_serve(
+        self, stream: trio.abc.Stream, socket: trio.SocketStream, number: int, client: tuple[str, int]
+    ) -> None:
         sent = None
         with trio.move_on_after(HEAD_S):
             if self._tls is not None:

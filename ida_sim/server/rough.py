@@ -1,7 +1,7 @@
 """What faults do to the bytes of a connection: cut, reset, half-open, stalled, slow, late.
 
-The listener wraps each accepted connection, REST and WebSocket alike, and says what it serves once it knows. Faults
-strike what the server sends, above TLS: a cut comes after exactly the byte that it was asked for.
+The listener wraps each accepted connection, REST and WebSocket alike, below TLS, and says what it serves once it knows.
+A cut comes after exactly the byte that it was asked for, as bytes go over the wire.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Awaitable
 from contextlib import suppress
 from socket import SHUT_WR, SO_LINGER, SOL_SOCKET
+from typing import TypeVar
 
 import trio
 
@@ -24,8 +25,7 @@ PACES_PER_S = 20
 #: Bytes of one connection that may wait for their time; beyond that the server waits.
 MOST_LATE_BYTES = 8 << 20
 _NO_LINGER = struct.pack("ii", 1, 0)
-
-Stream = trio.SocketStream | trio.SSLStream[trio.SocketStream]
+Result = TypeVar("Result")
 
 
 class RoughWires:
@@ -34,13 +34,18 @@ class RoughWires:
     def __init__(self, faults: Faults) -> None:
         self.faults = faults
         self._streams: dict[int, RoughStream] = {}
-        self._half_open: list[trio.socket.SocketType] = []
+        self._half_open: list[trio.SocketStream] = []
         self._nursery: trio.Nursery | None = None
 
-    def wrap(self, stream: Stream, number: int) -> RoughStream:
+    def wrap(self, stream: trio.SocketStream, number: int) -> RoughStream:
         """The connection ``number``, in whose place it is used; no fault strikes before it ``serves`` something."""
         self._streams[number] = rough = RoughStream(self, stream, number)
         return rough
+
+    def serves(self, number: int, service: str, path: str = "") -> None:
+        """From now on faults of this service strike the connection; one of REST may say for what path."""
+        if (stream := self._streams.get(number)) is not None:
+            stream.target = None if service == UNTOUCHED else Target(service, number, path)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Send what is late, and meet faults where nothing is sent, until cancelled."""
@@ -50,8 +55,10 @@ class RoughWires:
                     task_status.started()
                     await trio.sleep_forever()
         finally:
-            for socket in self._half_open:
-                socket.close()
+            for rough in tuple(self._streams.values()):
+                rough.close()  # who sends may be shielded from being cancelled
+            for stream in self._half_open:
+                stream.socket.close()
 
     def _meet(self, placed: Placed) -> None:
         if placed.fault.kind in ENDINGS:
@@ -66,35 +73,31 @@ class RoughWires:
     def forget(self, stream: RoughStream) -> None:
         self._streams.pop(stream.number, None)
 
-    def keep(self, socket: trio.socket.SocketType) -> None:
+    def keep(self, stream: trio.SocketStream) -> None:
         """As long as this is open, the other side does not hear that the connection is gone: until the server ends."""
-        self._half_open.append(socket)
+        self._half_open.append(stream)
 
 
 class RoughStream(trio.abc.Stream):
-    """A connection; made by ``RoughWires.wrap``.
+    """A connection; made by ``RoughWires.wrap``. It has a hand of its own on the socket: closing the one it was made
+    of is not seen by the other side, before this is closed too.
 
     Attributes:
         target: what faults are asked about; None as long as none may strike.
         sent: bytes handed to the connection.
-        socket: at the bottom of it.
     """
 
-    def __init__(self, wires: RoughWires, stream: Stream, number: int) -> None:
+    def __init__(self, wires: RoughWires, stream: trio.SocketStream, number: int) -> None:
         self.number, self.sent = number, 0
         self.target: Target | None = None
-        self.socket = (stream if isinstance(stream, trio.SocketStream) else stream.transport_stream).socket
-        self._wires, self._faults, self._stream = wires, wires.faults, stream
+        self._wires, self._faults = wires, wires.faults
+        self._accepted, self._stream = stream, trio.SocketStream(stream.socket.dup())
         self._end: tuple[int, str] | None = None
         self._pace: Placed | None = None
         self._is_silent = self._is_closed = self._is_leaving = self._is_pumping = False
         self._waits: set[trio.CancelScope] = set()
         self._late: deque[tuple[float, bytes]] = deque()
         self._late_bytes = 0
-
-    def serves(self, service: str, path: str = "") -> None:
-        """From now on this service's faults strike; a REST connection may say for what path."""
-        self.target = None if service == UNTOUCHED else Target(service, self.number, path)
 
     def meet(self) -> None:
         """A fault was placed: what ends a connection does not wait until something is sent."""
@@ -111,20 +114,23 @@ class RoughStream(trio.abc.Stream):
     def _finish(self, kind: str) -> None:
         if kind == "half-open":
             self._is_silent = True
-            self._wires.keep(self.socket.dup())
+            self._wires.keep(self._stream)
             return
+        socket = self._stream.socket
         with suppress(OSError):  # the other side may be gone already
             if kind == "reset":
-                self.socket.setsockopt(SOL_SOCKET, SO_LINGER, _NO_LINGER)
+                socket.setsockopt(SOL_SOCKET, SO_LINGER, _NO_LINGER)
             else:
-                self.socket.shutdown(SHUT_WR)
-        self._close()
+                socket.shutdown(SHUT_WR)
+        self.close()
 
-    def _close(self) -> None:
-        """At once."""
+    def close(self) -> None:
+        """At once, all hands on the socket."""
         self._is_closed = True
         self._wires.forget(self)
-        self.socket.close()
+        self._accepted.socket.close()
+        if not self._is_silent:
+            self._stream.socket.close()
         for wait in self._waits:
             wait.cancel()
 
@@ -184,7 +190,7 @@ class RoughStream(trio.abc.Stream):
             self._is_leaving = True
         self._is_pumping = False
         if self._is_leaving and not self._is_closed:
-            self._close()
+            self.close()
 
     async def _transmit(self, data: memoryview) -> None:
         """As much as comes before the end that was asked for, in the pace that was."""
@@ -193,7 +199,6 @@ class RoughStream(trio.abc.Stream):
             self._finish(self._end[1])
         else:
             await self._in_pace(data)
-        await self._keep_silent()
         self._raise_if_over()
 
     async def _in_pace(self, data: memoryview) -> None:
@@ -209,9 +214,9 @@ class RoughStream(trio.abc.Stream):
         await self._hand_over(data)
 
     async def _hand_over(self, data: memoryview) -> None:
-        await self._keep_silent()
+        """What a half-open connection sends is lost on the way."""
         self._raise_if_over()
-        if len(data):
+        if len(data) and not self._is_silent:
             await self._stream.send_all(data)
             self.sent += len(data)
 
@@ -219,31 +224,27 @@ class RoughStream(trio.abc.Stream):
         if self._is_closed:
             raise trio.BrokenResourceError("this connection was ended, by a fault or by the server")
 
-    async def _while_open(self, wait: Awaitable[None]) -> None:
+    async def _while_open(self, wait: Awaitable[Result]) -> Result:
         """Wait, but no longer than the connection lives."""
         with trio.CancelScope() as scope:
             self._waits.add(scope)
             try:
-                await wait
+                return await wait
             finally:
                 self._waits.discard(scope)
         self._raise_if_over()
+        raise AssertionError("only close ends a wait")
 
     async def _keep_silent(self) -> None:
         if self._is_silent:
             await self._while_open(trio.sleep_forever())
 
     async def wait_send_all_might_not_block(self) -> None:
-        await self._keep_silent()
         await self._stream.wait_send_all_might_not_block()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         await self._keep_silent()
-        try:
-            data = await self._stream.receive_some(max_bytes)
-        except trio.ClosedResourceError:
-            self._raise_if_over()
-            raise
+        data = await self._while_open(self._stream.receive_some(max_bytes))
         await self._keep_silent()
         return bytes(data)
 
@@ -255,5 +256,5 @@ class RoughStream(trio.abc.Stream):
                 await self._stream.aclose()
         finally:
             if not self._is_closed and (self._is_silent or not self._late):
-                self._close()
+                self.close()
         await trio.lowlevel.checkpoint()

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 import trio
+from starlette.types import Receive, Scope, Send
 from trio_websocket import WebSocketConnection
 
 from ida_core import VenueUnavailable
@@ -22,6 +23,7 @@ from ida_sim.server.market import MarketSetup, ServerMarket, build_market
 from ida_sim.server.outlet import Outlet
 from ida_sim.server.parameters import Refusal
 from ida_sim.server.rest import rest_app, time_unit
+from ida_sim.server.rough import UNTOUCHED, RoughWires
 from ida_sim.server.script import Step, play
 from ida_sim.server.streams import Streams
 from ida_sim.server.websocket import Spoken, hold_websocket, refuse_websocket
@@ -106,8 +108,10 @@ class Server:
         self.addresses = Addresses("", "", "", "")
         self._setup = setup
         self._open: dict[int, StreamConnection | ApiConnection] = {}
-        app = rest_app(self.api, control_routes(self.api, self.state), lambda client: self._listener.number_of(client))
-        self._listener = Listener(app, self._websocket, tls=setup.tls)
+        self.wires = RoughWires(self.faults)
+        self._http = rest_app(
+            self.api, control_routes(self.api, self.state), lambda client: self._listener.number_of(client))
+        self._listener = Listener(self._answer, self._websocket, tls=setup.tls, wrap=self.wires.wrap)
         self._left = trio.Event()
         self._shutting = trio.open_memory_channel[tuple[StreamConnection | ApiConnection, float]](1024)
 
@@ -117,6 +121,14 @@ class Server:
             "symbols": {name: symbol.state() for name, symbol in self.market.symbols.items()},
             "connections": [connection.state() for connection in self._open.values()],
         }
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """HTTP, once the wire knows whose faults are to strike: a connection may serve one path after the other."""
+        if scope["type"] == "http":
+            host, port = scope["client"]
+            service = UNTOUCHED if scope["path"].startswith("/control") else "rest"
+            self.wires.serves(self._listener.number_of((host, port)), service, scope["path"])
+        await self._http(scope, receive, send)
 
     # ------------------------------------------------------------- websockets
 
@@ -128,6 +140,7 @@ class Server:
             await refuse_websocket(accepted.stream, accepted.sent, refusal.status, body)
             return
         self._open[spoken.number] = spoken
+        self.wires.serves(spoken.number, spoken.service)
         try:
             await hold_websocket(accepted.stream, accepted.sent, spoken, self._setup.pace,
                                  lambda: self._begin(spoken, accepted))
@@ -185,6 +198,7 @@ class Server:
         """Serve until cancelled."""
         with self.faults.listening(self._meet):
             async with trio.open_nursery() as nursery:
+                await nursery.start(self.wires.run)
                 nursery.start_soon(self.market.run, self.streams.flush, self._has_room)
                 nursery.start_soon(self.streams.run)
                 nursery.start_soon(self._shut, nursery)

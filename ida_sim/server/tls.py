@@ -6,8 +6,6 @@ import ssl
 from pathlib import Path
 from typing import NamedTuple
 
-import trio
-
 from ida_core import ConfigError
 
 #: What a certificate of our own is for.
@@ -58,20 +56,3 @@ def _own(folder: Path) -> ServerTls:
     file = folder / "ca.pem"
     authority.cert_pem.write_to_path(str(file))
     return ServerTls(context, file)
-
-
-async def secured(
-    stream: trio.SocketStream, tls: ServerTls, timeout_s: float = 10.0
-) -> trio.SSLStream[trio.SocketStream] | None:
-    """The TLS connection over an accepted one; None, and it is closed, if the client does not come to terms in time."""
-    secure = trio.SSLStream(stream, tls.context, server_side=True, https_compatible=True)
-    try:
-        with trio.fail_after(timeout_s):
-            await secure.do_handshake()
-    except (trio.BrokenResourceError, trio.TooSlowError):
-        stream.socket.close()
-        return None
-    except BaseException:
-        stream.socket.close()
-        raise
-    return secure

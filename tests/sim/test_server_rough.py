@@ -17,7 +17,7 @@ from ida_core import ConfigError
 from ida_core.tap import Tap, TapClosed, open_tap
 from ida_sim.server.faults import Fault, Faults
 from ida_sim.server.rough import RoughStream, RoughWires
-from ida_sim.server.tls import secured, server_tls
+from ida_sim.server.tls import server_tls
 
 DEADLINE_S = 30
 TEXT = "0123456789"
@@ -38,22 +38,21 @@ class Server:
         self.failures: list[Exception] = []
 
     async def handle(self, tls: Any, stream: trio.SocketStream) -> None:
-        below = stream if tls is None else await secured(stream, tls)
-        if below is None:
-            return
-        rough = self.wires.wrap(below, len(self.streams))
+        number = len(self.streams)
+        rough = self.wires.wrap(stream, number)
         self.streams.append(rough)
+        above: Any = rough if tls is None else trio.SSLStream(rough, tls.context, server_side=True)
         async with trio.open_nursery() as nursery:
-            request = await trio_websocket.wrap_server_stream(nursery, rough)  # type: ignore[arg-type]
+            request = await trio_websocket.wrap_server_stream(nursery, above)
             connection = await request.accept()
-            rough.serves(self.service)
+            self.wires.serves(number, self.service)
             self.connections.append(connection)
             await connection.send_message(READY)
             with suppress(trio_websocket.ConnectionClosed):
                 await connection.get_message()
             with trio.move_on_after(0.1):
                 await connection.aclose()
-            await trio.aclose_forcefully(rough)
+            await trio.aclose_forcefully(above)
 
     async def send(self, count: int, number: int = 0) -> None:
         """Messages to the connection of this number, until it breaks."""
@@ -220,10 +219,12 @@ async def test_tls_with_a_certificate_of_ours_or_the_users(own: bool, sink: Coll
     trusted = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
     async with serving(tls=tls) as server:
         async with tapped(server, sink, "wss", ssl_context=trusted) as (_, ended):
-            server.faults.place(Fault(kind="cut", after_bytes=FRAME_BYTES + 1))
+            await server.send(3)
+            await sink.wait_for(4)
+            server.faults.place(Fault(kind="cut", after_bytes=1))
             await server.send(3)
             assert (await ended()).code == 1006
-        assert len(sink.texts) == 2
+        assert len(sink.texts) == 4
 
 
 def users(folder: Path) -> Any:
@@ -247,13 +248,3 @@ def users(folder: Path) -> Any:
 def test_files_that_are_no_certificate_are_named(files: Callable[[Path], Any], words: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=words):
         server_tls(*files(tmp_path), tmp_path)
-
-
-async def test_who_speaks_no_tls_is_hung_up_on(tmp_path: Path) -> None:
-    async with serving(tls=server_tls(None, None, tmp_path)) as server:
-        stream = await trio.open_tcp_stream("127.0.0.1", server.port)
-        await stream.send_all(b"GET / HTTP/1.1\r\n\r\n")
-        with suppress(trio.BrokenResourceError):
-            while await stream.receive_some():
-                pass
-        assert server.streams == []
