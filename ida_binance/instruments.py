@@ -86,7 +86,7 @@ class ExchangeInfo:
         try:
             self._document = msgspec.json.decode(body, type=_Document)
             symbols = [msgspec.json.decode(raw, type=_Symbol) for raw in self._document.symbols]
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise VenueError(f"exchangeInfo is not what Binance answers: {error}", code="IDA-E4120") from error
         self._symbols = {s.symbol: (s, bytes(raw)) for s, raw in zip(symbols, self._document.symbols, strict=True)}
 

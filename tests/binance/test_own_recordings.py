@@ -62,6 +62,12 @@ def test_a_grid_in_the_configuration_wins(tmp_path: Path) -> None:
         assert feed.meta.instruments[0].filters.min_notional == 5
 
 
+def test_instruments_that_are_no_text_are_an_error_with_a_code(tmp_path: Path) -> None:
+    wrong = b'{"stream":"!exchangeInfo","data":{"symbols":[{"symbol":"\xb5"}]}}'
+    with pytest.raises(DataError, match=r":1:1: the instruments that were recorded cannot be read: .* byte 0xb5"):
+        BinanceRecording().open(record(tmp_path / "r", LINES, wrong), {})
+
+
 @pytest.mark.parametrize(
     "wrong", [b"{}", b'{"symbols":[{}]}', exchange_info("BTCUSDT", tick="-1"), exchange_info("B" * 80)]
 )

@@ -154,6 +154,31 @@ async def test_wrong_words_are_told_and_leave_no_file(tmp_path: Path) -> None:
         assert (code, "IDA-E7240" in err or "is a file" in err) == (code or 1, True)
 
 
+LIMITED = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (6000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+async def test_a_full_disk_is_told_and_leaves_what_was_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that may not grow further is what a full disk is."""
+    async with market() as exchange:
+        words = ["record", "BTCUSDT", "--binance-url", exchange.url, "--out", str(tmp_path / "r"), "--flush", "0.05"]
+        command = [sys.executable, "-c", LIMITED, *IDA, *words, "--duration", "3"]
+        process = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        code, out, err = await ended(process)
+    assert code == 7
+    assert "the recording cannot be written: File too large" in err
+    assert "messages could not be recorded (File too large)" in err
+    assert " 0 dropped" not in out
+    (file,) = (tmp_path / "r").iterdir()
+    assert file.stat().st_size <= 6000
+    check = checked(tmp_path / "r", tmp_path / "cache", monkeypatch)
+    assert check.files[0].records > 0
+    assert {fault.what for fault in check.faults} <= {"doubt"}  # that messages are missing, if that still fitted
+
+
 async def kill(exchange: SmallExchange, out: Path, moment_s: float, limit: trio.CapacityLimiter) -> None:
     async with limit:
         process = await start(exchange, out, "--rotate", "0.5")

@@ -22,6 +22,8 @@ WORDS = [
     b"\"E\":9223372036854775807", b"{}", b"[[", b"1763800000100000000 ", b"1763800000100000 ",
     b"9999999999999999999 ", b"\"p\":\"1e5\"", b"\"p\":\"0.000000000000000001\"", b"\"q\":\"9223372036854775807\"",
     b"\"stream\":\"btcusd_perp@trade\"", b"\x1f\x8b\x08\0", b"\"lastUpdateId\":9223372036854775807,",
+    b"1763800000000000000 {\"stream\":\"!exchangeInfo\",\"data\":", b"\"tickSize\":\"0\"", b"\"symbols\":[]",
+    b"{\"stream\":\"!dropped\",\"data\":{\"lines\":", b"@depth@snapshot", b"\"filterType\":\"NOTIONAL\"",
 ]  # fmt: skip
 FOLDER = "/dev/shm" if Path("/dev/shm").is_dir() else None
 PACKED, CUT, FLIPPED, STOPS, TOLD = 1, 2, 4, 8, 16
@@ -67,7 +69,7 @@ def target(data: bytes) -> None:
 
 
 if __name__ == "__main__":
-    names = "importer", "recorded_lines", "recording", "check", "findings", "decoder"
+    names = "importer", "recorded_lines", "recording", "check", "findings", "decoder", "told", "instruments"
     watched = [f"ida_binance/{name}.py" for name in names]
     python_driver.main(target, watched, WORDS)
     sys.exit(0)
