@@ -72,7 +72,7 @@ def _clock_offset(rest: Rest) -> tuple[int, tuple[int, ...]]:
         answer = rest.get("/api/v3/time", 1)
         try:
             server_ns = msgspec.json.decode(answer.body, type=dict[str, int])["serverTime"] * 1_000_000
-        except (msgspec.MsgspecError, KeyError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, KeyError) as error:
             text = f"{rest.base}/api/v3/time: {answer.body[:80]!r} is not what Binance answers"
             raise VenueError(text, code="IDA-E4120") from error
         samples.append((answer.round_trip_ns, answer.middle_ns - server_ns))
@@ -127,6 +127,6 @@ def _prices(rest: Rest, instruments: Sequence[Instrument]) -> dict[str, int]:
         rows = msgspec.json.decode(answer.body, type=list[_Price])
         return {row.symbol: by_symbol[row.symbol].floor_to_tick(Decimal(row.price))
                 for row in rows if row.symbol in by_symbol}  # fmt: skip
-    except (msgspec.MsgspecError, ArithmeticError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, ArithmeticError) as error:
         raise VenueError(f"{rest.base}/api/v3/ticker/price: prices that cannot be read: {error}",
                          code="IDA-E4120") from error  # fmt: skip

@@ -170,8 +170,13 @@ class Keeper:
         self._policy.answered(ask.instrument, trio.current_time())
 
     def _was_fresh(self, book: _Book, body: bytes) -> None:
-        if book.fresh_id is not None and msgspec.json.decode(body, type=_Id).last_update_id >= book.fresh_id:
-            book.fresh_id = None
+        if book.fresh_id is None:
+            return
+        try:
+            if msgspec.json.decode(body, type=_Id).last_update_id >= book.fresh_id:
+                book.fresh_id = None
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            pass  # its levels could be read, all of it could not: another one is asked for
 
     async def _taken(self, instrument: int, seen: int) -> None:
         with trio.move_on_after(TAKEN_S):
@@ -222,7 +227,7 @@ class Keeper:
                 book.life = book.watch.life(trio.current_time())
                 if book.life is Life.LIVE and self._pool.covers(book.plan.depth):
                     self._inlet.alive(instrument)
-        except (VenueError, msgspec.MsgspecError):
+        except (VenueError, msgspec.MsgspecError, UnicodeDecodeError):
             self.failed_probes += 1  # no proof, so the book becomes stale; it is asked again
         await trio.sleep(1.0)
         book.probing = False
