@@ -140,6 +140,18 @@ static void note_applied(ida_sync *s, const ida_depth *depth)
     s->behind = 0;
 }
 
+/* A stale diff. The stream goes on behind it: whatever comes next reaches back to the book, or shows a gap, so a book
+ * that waited for its first diff is in step. With previous ids the next one would have to name the book itself. */
+static void pass_over(ida_sync *s, const ida_depth *depth)
+{
+    s->view.stale++;
+    if (s->view.chain != IDA_CHAIN_CONTIGUOUS || s->view.state != IDA_FIRST || s->view.buffered > 1)
+        return;
+    s->view.state = IDA_SYNCED;
+    s->venue_ns = depth->head.flags & IDA_FLAG_NO_VENUE_TIME ? -1 : depth->head.ts_venue_ns;
+    s->behind = 0;
+}
+
 /* Verdict on the next diff of the chain, written into the view. */
 static int judge_diff(ida_sync *s, const ida_depth *depth)
 {
@@ -157,7 +169,7 @@ static int judge_diff(ida_sync *s, const ida_depth *depth)
     if (verdict == IDA_APPLY)
         note_applied(s, depth);
     else
-        s->view.stale++;
+        pass_over(s, depth);
     return verdict;
 }
 

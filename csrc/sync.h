@@ -25,7 +25,8 @@ enum ida_verdict {
 };
 
 enum ida_sync_state { IDA_WAITING = 0, IDA_FIRST = 1, IDA_SYNCED = 2 };
-/* WAITING: no snapshot, or a gap. FIRST: snapshot applied, the first diff must still fit it. SYNCED: in step. */
+/* WAITING: no snapshot, or a gap. FIRST: snapshot applied, the first diff must still fit it. SYNCED: in step; under
+ * the rule of contiguous ids a snapshot that is ahead of the stream is, for the next diff will join it or show a gap. */
 
 typedef struct ida_sync_view {
     int64_t last_id;   /* of the book; -1 before a snapshot; while WAITING what it was last */

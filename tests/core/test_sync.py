@@ -70,6 +70,8 @@ class Twin:
             follows = previous == self.last if self.futures else first <= self.last + 1
         if known:
             self.stale += 1
+            if not self.futures and len(self.kept) <= 1:
+                self.mode = SYNCED
             return STALE
         if not follows:
             self.gaps += 1
