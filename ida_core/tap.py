@@ -7,7 +7,7 @@ trio-websocket speaks the protocol - handshake, ping, pong, close - over a strea
 import ssl
 import time
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple, cast
 
@@ -22,6 +22,7 @@ from ida_core.tap_stream import (
     Address,
     ControlStream,
     Inflater,
+    Refusal,
     address_of,
     connect,
     no_websocket,
@@ -128,7 +129,7 @@ class Tap:
         Raises:
             TapClosed: the connection is over.
         """
-        if self._closed is not None:
+        if self._closed is not None or self._closing:
             raise self._over()
         try:
             await self._websocket.send_message(text)
@@ -141,7 +142,7 @@ class Tap:
         Raises:
             TapClosed: the connection is over, or ended while it waited.
         """
-        if self._closed is not None:
+        if self._closed is not None or self._closing:
             raise self._over()
         began = trio.current_time()
         with trio.CancelScope() as scope:
@@ -343,6 +344,7 @@ async def _open(
     nursery: trio.Nursery, address: Address, ssl_context: ssl.SSLContext | None, deflate: bool, timeout_s: float
 ) -> tuple[ControlStream, trio_websocket.WebSocketConnection]:
     """Connect and shake hands; all that can go wrong has a name."""
+    stream: ControlStream | None = None
     try:
         with trio.fail_after(timeout_s):
             stream = ControlStream(await connect(address, ssl_context), deflate)
@@ -352,16 +354,18 @@ async def _open(
                 stream.transport.close()
                 raise
     except trio.TooSlowError:
+        if stream is not None and (refused := stream.refused):
+            raise _refused(address, *refused) from None
         raise unreachable(address, f"no answer within {timeout_s:g} s") from None
     except Exception as problem:
-        raise _named(address, problem) from problem
+        raise _named(address, problem, stream.refused if stream is not None else None) from problem
 
 
 async def _keep(
     address: Address, stream: ControlStream, *, task_status: trio.TaskStatus[trio_websocket.WebSocketConnection]
 ) -> None:
     """Hold the task of trio-websocket: if that fails, it fails alone, and the tap finds its connection closed."""
-    started = False
+    started, failure = False, None
     offer = [(EXTENSIONS, Inflater.OFFER)] if stream.deflate else []
     try:
         async with trio.open_nursery() as nursery:
@@ -373,23 +377,32 @@ async def _keep(
                 raise no_websocket("the answer to the handshake is none")
             started = True
             task_status.started(websocket)
-    except Exception:
+    except* Exception as problems:  # if it was canceled as well, that goes on, and is all that does
+        failure = problems
+    if failure is not None:
         if not started:
-            raise
+            raise failure
         stream.transport.close()
 
 
-def _named(address: Address, problem: Exception) -> Exception:
-    """The failure of a handshake as an error of ours, with the URL."""
+def _named(address: Address, problem: Exception, refused: Refusal | None) -> Exception:
+    """The failure of a handshake as an error of ours, with the URL. A server that has told its status has refused,
+    however what follows breaks off."""
     while isinstance(problem, ExceptionGroup):
         problem = problem.exceptions[0]
     if isinstance(problem, trio_websocket.ConnectionRejected):
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in problem.headers or ()}
-        said = (problem.body or b"")[:200].decode("utf-8", "replace").strip()
-        words = f"{address.url}: the server answered the handshake with HTTP status {problem.status_code}"
-        return HandshakeRefused(f"{words}{said and f': {said}'}", problem.status_code, headers)
+        return _refused(address, problem.status_code, problem.headers or (), bytes(problem.body or b""))
+    if refused is not None:
+        return _refused(address, *refused)
     if isinstance(problem, VenueUnavailable):
         words = str(problem)
         return problem if address.url in words else VenueUnavailable(f"{address.url}: {words}", code=problem.code)
     why = problem.__context__ or problem  # trio-websocket stumbles over telling the server what was wrong
     return no_websocket(f"{address.url}: the answer to the handshake is none: {why or repr(why)}")
+
+
+def _refused(address: Address, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> HandshakeRefused:
+    plain = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
+    said = body[:200].decode("utf-8", "replace").strip()
+    words = f"{address.url}: the server answered the handshake with HTTP status {status}"
+    return HandshakeRefused(f"{words}{said and f': {said}'}", status, plain)

@@ -21,6 +21,8 @@ MOST_CONTROL = 1000
 EXTENSIONS = b"Sec-WebSocket-Extensions"
 DEFLATE = b"permessage-deflate"
 
+#: HTTP status, headers, and what has come of the body.
+Refusal = tuple[int, list[tuple[bytes, bytes]], bytes]
 TcpStream = trio.SocketStream
 TlsStream = trio.SSLStream[trio.SocketStream]
 
@@ -221,6 +223,16 @@ class ControlStream(trio.abc.Stream):
             if (end := answer.find(b"\r\n\r\n")) >= 0:
                 self._answer, self.early = None, bytes(answer[end + 4 :])
                 return self._without_extension(bytes(answer[: end + 4]))
+
+    @property
+    def refused(self) -> Refusal | None:
+        """What the server has said so far in the place of an agreement, once its headers are whole; None: nothing."""
+        head, end, body = bytes(self._answer or b"").partition(b"\r\n\r\n")
+        status = head[9:12]
+        if not end or not status.isdigit() or status == b"101":
+            return None
+        fields = (line.partition(b":") for line in head.split(b"\r\n")[1:])
+        return int(status), [(name.strip(), value.strip()) for name, _, value in fields], body
 
     async def _receive_more(self, answer: bytearray) -> bytes:
         try:

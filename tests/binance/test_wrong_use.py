@@ -97,7 +97,8 @@ def test_a_certificate_that_is_not_trusted_is_told_and_can_be_named(tmp_path: Pa
         assert server.asked == []
         code, text = said(tmp_path, "--binance-url", server.url, "--set", f'binance.ca_file="{tmp_path / "ca.pem"}"')
         assert server.asked
-        assert "IDA-E4121" not in text
+        assert code == 4
+        assert "IDA-E4112" in text
 
 
 def test_who_speaks_garbage_is_told(tmp_path: Path) -> None:

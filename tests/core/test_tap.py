@@ -130,7 +130,7 @@ async def refused(port: int, sink: Collector, scheme: str = "ws", **more: Any) -
          b"Sec-WebSocket-Accept: wrong\r\n\r\n", "IDA-E4120", "answer to the handshake is none"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "IDA-E4112", "HTTP status 200: hi"),
         (b"HTTP/1.1 teapot\r\n\r\n", "IDA-E4120", "answer to the handshake is none"),
-        (b"HTTP/1.1 503 Down\r\nContent-Length: 9\r\n\r\nhi", "IDA-E4120", "ended in the handshake"),
+        (b"HTTP/1.1 503 Down\r\nContent-Length: 9\r\n\r\nhi", "IDA-E4112", "HTTP status 503: hi"),
     ],
 )  # fmt: skip
 async def test_an_answer_that_is_no_handshake_is_named(

@@ -339,3 +339,25 @@ async def test_an_extension_that_was_not_offered_is_refused(agreed: str) -> None
     with pytest.raises(VenueUnavailable, match="not offered") as caught:
         Inflater(agreed.encode(), 100)
     assert caught.value.code == "IDA-E4120"
+
+
+async def test_who_speaks_while_the_connection_is_being_closed_hears_that_it_is(sink: Collector) -> None:
+    """The other side broke the protocol, and does not answer our goodbye: a ping and a message meet a closing tap."""
+
+    async def serve(peer: Peer) -> None:
+        await peer.stream.send_all(frame(3, b"no such opcode"))
+        await trio.sleep_forever()
+
+    async def speak(tap: Tap, how: Callable[[], Awaitable[Any]], heard: list[TapClosed]) -> None:
+        while not tap._closing:
+            await trio.sleep(0)
+        with pytest.raises(TapClosed) as caught:
+            await how()
+        heard.append(caught.value)
+
+    heard: list[TapClosed] = []
+    async with opened(serve, sink) as tap, trio.open_nursery() as nursery:
+        nursery.start_soon(speak, tap, tap.ping, heard)
+        nursery.start_soon(speak, tap, partial(tap.send, "hello"), heard)
+        await ending(tap)
+    assert len(heard) == 2
