@@ -5,6 +5,11 @@
 
 enum { RING = 4096, RING_MASK = RING - 1 };
 
+/* So many quotes in a row, each of them another one, that the book does not agree with prove it wrong. A single one can
+ * be explained: the best changed and came back, and no quote told of it. Where quotes are missing, all that a book is
+ * compared with meanwhile is one and the same. */
+enum { PROOF = 3 };
+
 /* Not to be inlined: most records are quotes and trades, and should not pay for what depth needs. */
 #define APART __attribute__((noinline))
 
@@ -30,6 +35,8 @@ struct ida_market {
     int64_t trade_id[2]; /* the highest so far, of single trades and of aggregates; 0: none */
     ida_known known; /* of the book, also while it is not in step and shows nothing as known */
     int is_known;
+    int differing;        /* quotes in a row that the book did not agree with, the last of them with this id: */
+    int64_t differing_id;
     ring quotes; /* rising ids; the first is the newest one at or below every top to come, as far as known */
     ring tops;   /* of our book, not yet compared: a quote at or below their id may still come */
 };
@@ -67,10 +74,14 @@ static void compare(ida_market *m, int64_t id, const ida_top *top)
     if (!quote)
         return;
     m->view.quotes_compared++;
-    if (!memcmp(&quote->top, top, sizeof *top))
+    if (!memcmp(&quote->top, top, sizeof *top)) {
+        m->differing = 0;
         return;
+    }
     m->view.quotes_mismatched++;
     m->view.mismatch_id = id;
+    m->differing += !m->differing || quote->id != m->differing_id;
+    m->differing_id = quote->id;
 }
 
 static APART void settle_first(ida_market *m)
@@ -99,6 +110,7 @@ static void forget_sightings(ida_market *m)
 {
     m->quotes.first = m->quotes.next;
     m->tops.first = m->tops.next;
+    m->differing = 0;
 }
 
 /* ---- what is known ----------------------------------------------------------------------------------------- */
@@ -132,13 +144,25 @@ static int apply_levels(ida_market *m, const ida_depth *depth)
 {
     if (ida_book_apply(m->book, depth) != IDA_OK)
         return give_up(m, &m->view.faults, IDA_CHANGED_FAULT);
-    if (depth->head.kind == IDA_SNAPSHOT)
+    if (depth->head.kind == IDA_SNAPSHOT) {
         m->known = *ida_book_known(m->book);
+        m->differing = 0;
+    }
     if (m->top->bid >= m->top->ask)
         return give_up(m, &m->view.crossed, IDA_CHANGED_CROSSED);
     if (depth->head.kind == IDA_DEPTH)
         note_top(m, depth->last_id);
     return 0;
+}
+
+/* The tops that still wait for their quote are of the same book. */
+static int is_disproved(ida_market *m)
+{
+    if (m->differing < PROOF || ida_sync_look(m->sync)->state == IDA_WAITING)
+        return 0;
+    m->differing = 0;
+    m->tops.first = m->tops.next;
+    return give_up(m, &m->view.disproved, IDA_CHANGED_DISPROVED);
 }
 
 static int replay(ida_market *m)
@@ -174,6 +198,7 @@ static APART int apply_depth(ida_market *m, const ida_depth *depth)
     ida_top before = *m->top;
     int was_synced = m->view.synced, verdict = ida_sync_judge(m->sync, depth);
     int changes = carry_out(m, verdict, depth);
+    changes |= is_disproved(m);
     m->view.synced = is_synced(m);
     if (!m->view.synced || !was_synced)
         show_known(m);
@@ -221,6 +246,15 @@ static int apply_trade(ida_market *m, const ida_trade *trade)
     return trade->price == before ? 0 : IDA_CHANGED_LAST;
 }
 
+static APART int lose_disproved(ida_market *m)
+{
+    int was_synced = m->view.synced, changes = is_disproved(m);
+    m->view.synced = is_synced(m);
+    show_known(m);
+    look_at_best(m);
+    return m->view.synced == was_synced ? changes : changes | IDA_CHANGED_STATE;
+}
+
 static int apply_quote(ida_market *m, const ida_quote *quote)
 {
     ida_top top = {quote->bid, quote->bid_quantity, quote->ask, quote->ask_quantity};
@@ -233,7 +267,7 @@ static int apply_quote(ida_market *m, const ida_quote *quote)
     m->view.quote_ask = quote->ask;
     m->view.quote_ask_quantity = quote->ask_quantity;
     m->view.quote_id = quote->update_id;
-    return 0;
+    return m->differing < PROOF ? 0 : lose_disproved(m);
 }
 
 static int apply_mark(ida_market *m, const ida_mark *mark)

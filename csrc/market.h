@@ -14,7 +14,8 @@ enum ida_change {
     IDA_CHANGED_FAULT = 32, /* the record could not be applied (range, page pool): book given up, state WAITING */
     IDA_CHANGED_CROSSED = 64, /* bid >= ask after this record: book given up, state WAITING */
     IDA_CHANGED_SILENT = 128, /* no record's doing: the depth stream was not heard of for too long */
-    IDA_CHANGED_HEARD = 256   /* no record's doing: after that it was heard of again */
+    IDA_CHANGED_HEARD = 256,  /* no record's doing: after that it was heard of again */
+    IDA_CHANGED_DISPROVED = 512 /* one quote after the other tells another best than the book: given up, state WAITING */
 };
 
 /* Counts by ida_kind 1..9 (index kind); everything a strategy may read about the market, by pointer. */
@@ -37,6 +38,7 @@ typedef struct ida_market_view {
     int64_t mismatch_id;    /* update id of the last mismatch */
     int64_t trade_holes;    /* places where ids of trades (of aggregates by themselves) are missing, and ... */
     int64_t trades_missing; /* ... how many; only where the venue numbers them one by one does that tell of a loss */
+    int64_t disproved;      /* times the book was given up because the venue's own best bid and ask said otherwise */
     int64_t left_known;     /* times the best of a side in step came to lie beyond what the snapshot told of */
 } ida_market_view;
 

@@ -515,6 +515,9 @@ static void tell(ida_event *event, const ida_record *r)
     memcpy(event->told, r, whole ? sizeof event->told : sizeof *r);
 }
 
+/* The exchange's side was built of the same records: the next snapshot is to be one for it, too. */
+enum { GIVEN_UP = IDA_CHANGED_CROSSED | IDA_CHANGED_FAULT | IDA_CHANGED_DISPROVED };
+
 typedef ida_status append_record(ida_journal *j, const ida_record *record, uint32_t instrument);
 
 static inline int deliver(ida_timeline *t, uint32_t i, const ida_record *r, append_record *append, ida_event *event)
@@ -526,6 +529,8 @@ static inline int deliver(ida_timeline *t, uint32_t i, const ida_record *r, appe
     event->instrument = i;
     event->record = r;
     event->changes = changes;
+    if (changes & GIVEN_UP && !x->agents)
+        ida_sync_reset(x->exchange_sync);
     if (t->journal) {
         ida_status status = append(t->journal, r, i);
         if (status != IDA_OK) {

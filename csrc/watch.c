@@ -5,7 +5,9 @@ static const uint32_t subscription_of[IDA_MARKET_KINDS] = {
     [IDA_MARK] = IDA_SUB_MARK, [IDA_TICKER] = IDA_SUB_TICKER,
 };
 
-enum { STATE_CHANGES = IDA_CHANGED_STATE | IDA_CHANGED_GAP | IDA_CHANGED_FAULT | IDA_CHANGED_CROSSED };
+enum {
+    STATE_CHANGES = IDA_CHANGED_STATE | IDA_CHANGED_GAP | IDA_CHANGED_FAULT | IDA_CHANGED_CROSSED | IDA_CHANGED_DISPROVED
+};
 
 /* A time that is no time stays the last one there is. */
 static int64_t later(int64_t at_ns, int64_t interval_ns)

@@ -451,6 +451,11 @@ class Market(MarketFlow):
         return int(self._view.crossed)
 
     @property
+    def disproved(self) -> int:
+        """Times it was given up because the venue's own best bid and ask told otherwise, three in a row."""
+        return int(self._view.disproved)
+
+    @property
     def faults(self) -> int:
         """How often the book was given up because a level did not fit in it."""
         return int(self._view.faults)

@@ -31,7 +31,7 @@ def data_quality(fold: Fold) -> dict[str, Any]:
             **_staleness(states, start_ns, end_ns),
             "gaps": market.gaps,
             "resyncs": market.resyncs,
-            "given_up": market.crossed + market.faults,
+            "given_up": market.crossed + market.faults + market.disproved,
             "holes": market.trade_holes,
             "trades_missing": market.trades_missing,
             "left_known": market.left_known,

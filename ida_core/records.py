@@ -104,6 +104,7 @@ def watch_bits(subscription: Subscription) -> tuple[int, int]:
 _STATE_REASONS = (
     (lib.IDA_CHANGED_GAP, "GAP", "the chain of update ids broke"),
     (lib.IDA_CHANGED_CROSSED, "STALE", "bid met ask: the book was given up"),
+    (lib.IDA_CHANGED_DISPROVED, "STALE", "the exchange's best bid and ask differ, time after time: book given up"),
     (lib.IDA_CHANGED_FAULT, "STALE", "a record could not be applied: the book was given up"),
 )
 

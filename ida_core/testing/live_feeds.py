@@ -140,8 +140,8 @@ def feeds_sound_books(trial: LiveTrial) -> str:
         raise NotApplicable(f"its exchange cannot be reached from here: {heard.error}")
     assert not isinstance(heard.error, Exception) or isinstance(heard.error, VenueError), f"it raised {heard.error!r}"
     for item, market in zip(trial.feed.listed(), heard.markets, strict=True):
-        wrong = market.crossed + market.faults
-        assert not wrong, f"{item.instrument.name}: the book was given up {wrong} times: crossed, or beyond `highest`"
+        wrong = market.crossed + market.faults + market.disproved
+        assert not wrong, f"{item.instrument.name}: book given up {wrong} times: crossed, too high or disproved"
     return f"{count(heard.records, 'record')} in {LISTENED_S:.0f} s"
 
 

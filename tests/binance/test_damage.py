@@ -91,7 +91,7 @@ VARIANTS: dict[str, tuple[Callable[[Lines], Lines], list[tuple[str, int]], bool]
     ),
     "book that differs": (
         lambda ls: [*ls[:15], ls[15].replace('"b":[', '"b":[["100.00","1.00"],'), *ls[16:]],
-        [("mismatch", diff_line(i)) for i in range(4, DIFFS)], False,
+        [("mismatch", diff_line(i)) for i in range(4, 7)], False,  # then it is given up
     ),
 }  # fmt: skip
 

@@ -134,6 +134,17 @@ async def test_a_cut_connection_loses_nothing() -> None:
         assert len(seen.changes("CLOSED")) == 3
 
 
+async def test_a_book_that_the_exchanges_quotes_disprove_is_built_anew() -> None:
+    """A change of the best bid never comes over any connection, and no id is missing."""
+    async with small_exchange() as exchange, watched(exchange) as seen:
+        await seen.synced()
+        exchange.books["BTCUSDT"].bids[10_000] += 7
+        await seen.step_until(lambda: seen.market.disproved)
+        await seen.synced()
+        seen.assert_right()
+        assert (seen.market.gaps, seen.market.disproved, seen.market.resyncs) == (0, 1, 1)
+
+
 async def test_when_all_are_cut_the_book_is_built_anew() -> None:
     async with small_exchange() as exchange, watched(exchange) as seen:
         await seen.synced()

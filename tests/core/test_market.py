@@ -226,6 +226,58 @@ def test_compares_each_book_with_its_quote(market, records, finished, expected):
     assert (market.quotes_compared, market.quotes_mismatched) == expected
 
 
+DISPROVED = lib.IDA_CHANGED_DISPROVED
+
+
+def test_a_book_that_one_quote_after_the_other_disagrees_with_is_given_up(market):
+    apply(market, quote(11, *WRONG))
+    for update_id in (12, 13):
+        assert apply(market, depth(update_id, [(90, 1)])) == BOOK
+        assert apply(market, quote(update_id, *WRONG)) == 0
+    assert (market.quotes_mismatched, market.disproved, market.synced) == (2, 0, True)
+    assert apply(market, quote(14, *WRONG)) == DISPROVED | STATE
+    assert (market.disproved, market.state, market.book.level_counts, market.gaps) == (1, "WAITING", (0, 0), 0)
+    assert apply(market, depth(14, [(99, 6)])) == 0
+    assert apply(market, snapshot(13, [(99, 4)], [(101, 7)])) == BOOK | TOP | STATE
+    apply(market, quote(15, *WRONG))
+    assert (market.disproved, market.synced, market.book.bid_quantity) == (1, True, 6)
+
+
+def test_a_diff_that_meets_the_third_quote_is_given_up_with_its_book(market):
+    for update_id in (11, 13, 15, 17):
+        apply(market, quote(update_id, *WRONG))
+    assert [apply(market, depth(update_id)) for update_id in (12, 13, 14)] == [0, 0, 0]
+    assert (market.disproved, market.synced) == (0, True)
+    assert apply(market, depth(15)) == DISPROVED | STATE
+    assert (market.disproved, market.state) == (1, "WAITING")
+
+
+@pytest.mark.parametrize("agreeing", [False, True], ids=["one quote for many books", "one in three agrees"])
+def test_a_book_is_not_given_up_without_proof(market, agreeing):
+    """Quotes may be missing for a while, and a change may come and go between two of them."""
+    apply(market, quote(11, *WRONG))
+    for update_id in range(12, 112):
+        apply(market, depth(update_id, [(90, update_id)]))
+        if agreeing:
+            apply(market, quote(update_id, *(WRONG if update_id % 3 else GOOD)))
+    apply(market, quote(112, *GOOD))
+    assert market.quotes_mismatched > 60
+    assert (market.disproved, market.synced) == (0, True)
+
+
+def test_mismatches_of_the_book_before_count_for_nothing(market):
+    apply(market, quote(11, *WRONG))
+    apply(market, depth(12))
+    apply(market, quote(13, *WRONG))
+    assert market.quotes_mismatched == 2
+    apply(market, depth(19))
+    apply(market, snapshot(20, [(99, 5)], [(101, 7)]))
+    apply(market, depth(21))
+    apply(market, quote(21, *WRONG))
+    apply(market, quote(22, *GOOD))
+    assert (market.quotes_mismatched, market.disproved, market.synced) == (3, 0, True)
+
+
 def test_quotes_that_came_before_the_diff_are_remembered(market):
     for update_id in range(11, 1011):
         apply(market, quote(update_id, 99, update_id, 101, 7))

@@ -136,8 +136,8 @@ static void hold(walk_state *w, int changes)
     ida_book *book = ida_market_book(w->market);
     HOLDS(view->synced == (sync->state == IDA_SYNCED));
     HOLDS(!view->synced || ida_book_top(book)->bid < ida_book_top(book)->ask);
-    HOLDS(changes >= 0 && changes < 2 * IDA_CHANGED_CROSSED);
-    HOLDS(!(changes & (IDA_CHANGED_FAULT | IDA_CHANGED_CROSSED)) || !view->synced);
+    HOLDS(changes >= 0 && changes < 2 * IDA_CHANGED_DISPROVED);
+    HOLDS(!(changes & (IDA_CHANGED_FAULT | IDA_CHANGED_CROSSED | IDA_CHANGED_DISPROVED)) || !view->synced);
     HOLDS(sync->buffered >= 0 && sync->snapshots >= (sync->applied > 0));
     HOLDS(view->quotes_mismatched <= view->quotes_compared && view->quotes_compared <= sync->applied);
     HOLDS(!memcmp(view->count + 1, w->records + 1, (IDA_MARKET_KINDS - 1) * sizeof(int64_t)));

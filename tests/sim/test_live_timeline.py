@@ -225,6 +225,28 @@ def test_a_taker_that_is_slow_is_told_of_the_newest_book_and_of_every_trade(tmp_
     assert run.inlet.lag.records == 0
 
 
+def test_a_disproved_book_is_told_and_healed_for_us_and_for_the_exchange(tmp_path: Path) -> None:
+    """The exchange's side was built of the same wrong record: it takes the next snapshot, too."""
+    run = Run(tmp_path)
+    for _ in range(4):
+        run.put("depth", 0, 0)
+        run.inlet.quote(0, run.ids[0], 99, 1, 102, 5, ts_local_ns=run.clock)
+    run.take(run.clock + 1, 1000, 0)
+    states = [told for told, *_ in run.told if isinstance(told, MarketState)]
+    assert (states[-1].state, "best bid and ask differ" in states[-1].reason) == ("STALE", True)
+    assert not run.markets[0].synced
+    assert not run.timeline.exchange_ready(0)
+    run.clock += 10
+    run.inlet.snapshot(0, run.ids[0], [(99, 1)], [(102, 5)], ts_local_ns=run.clock)
+    run.ids[0] += 1
+    run.inlet.depth(0, run.ids[0], run.ids[0], [(98, 7)], [], ts_local_ns=run.clock)
+    run.take(run.clock + 1, 1000, 0)
+    run.end()
+    assert run.markets[0].synced
+    for book in (run.markets[0].book, run.timeline.exchange_book(0)):
+        assert book.levels(Side.BUY, 9) == [(99, 1), (98, 7)]
+
+
 def test_the_same_records_make_the_same_journal_live_and_from_a_file(recordings: Path, tmp_path: Path) -> None:
     """Live, a record is at the exchange and at us at once; what we see of the market, and so journal, is the same."""
     path = recordings / "captures" / "spot_btcusdt_20240808_first15s.gz"
