@@ -15,6 +15,7 @@ from ida_core.fold import NS, Fold
 
 LIVE = "LIVE"
 HEALTHY = "HEALTHY"
+TROUBLES = ("dead_stream", "snapshot_failed")
 MOST_TOLD = 200
 """Rows of a list; what there are more of is counted, and stands in the journal."""
 
@@ -44,6 +45,7 @@ def data_quality(fold: Fold) -> dict[str, Any]:
         "symbols": symbols,
         "conflated": _conflated(fold.notes, end_ns),
         "connections": _connections(fold.notes),
+        "troubles": _troubles(fold.notes),
         "venue": _venue(fold.statuses, end_ns),
     }
 
@@ -158,6 +160,13 @@ def _change(note: Note) -> dict[str, Any]:
         "state": str(data.get("state", "")),
         "why": str(data.get("why", "")),
     }
+
+
+def _troubles(notes: Iterable[Note]) -> dict[str, Any]:
+    """What the feed could not get, or had to replace, in its words."""
+    told = [note for note in notes if note.what in TROUBLES]
+    rows = [{"at": _moment(n.ts_local_ns), "what": n.what, "detail": n.detail} for n in told[:MOST_TOLD]]
+    return {"count": len(told), "history": rows}
 
 
 def _whole(value: object) -> int:

@@ -20,6 +20,7 @@ def data_card(document: Mapping[str, Any]) -> Markup:
     parts += _episodes(data["symbols"])
     parts += _conflation(data["conflated"])
     parts += _connections(data["connections"])
+    parts += _troubles(data["troubles"])
     parts += _venue(data["venue"])
     return card("Data quality", *parts)
 
@@ -75,6 +76,11 @@ def _connections(block: Mapping[str, Any]) -> list[object]:
         tag("h3", "Connections"), table(head, rows),
         *_list("Their history", ["At", "Connection", "State", "Why"], history, block["changes"]),
     ]
+
+
+def _troubles(block: Mapping[str, Any]) -> list[object]:
+    rows = [[row["at"], row["what"].replace("_", " "), row["detail"]] for row in block["history"][:MOST_ROWS]]
+    return _list("What the feed could not get", ["At", "What", "Why"], rows, block["count"])
 
 
 def _venue(block: Mapping[str, Any]) -> list[object]:

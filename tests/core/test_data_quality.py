@@ -127,6 +127,8 @@ def test_connections_have_their_sums_and_their_history():
     assert found["connections"]["history"][2] == {
         "at": "2023-11-14 22:13:27.000", "connection": "a", "state": "CLOSED", "why": "cut"}
     assert found["symbols"][SPOT.name]["dead_streams"] == 1
+    assert found["troubles"] == {
+        "count": 1, "history": [{"at": "2023-11-14 22:13:29.000", "what": "dead_stream", "detail": ""}]}
 
 
 def test_how_long_the_venue_was_not_well():

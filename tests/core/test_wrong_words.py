@@ -45,9 +45,11 @@ def test_a_wrong_option_is_named_with_value_and_rule(
     assert [part for part in fragments if part not in text] == [], text
 
 
-def test_a_pipe_or_folder_is_no_recording(tmp_path: Path) -> None:
+def test_a_pipe_or_an_empty_folder_is_no_recording(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
-    for feed in (tmp_path / "pipe", tmp_path):
+    said = {tmp_path / "pipe": "not a file", tmp_path / "folder": "a folder that holds no recording that is known"}
+    for feed, fragment in said.items():
         result = CliRunner().invoke(cli, ["run", "--feed", str(feed), "--strategy", "grid", "--json"])
         assert result.exit_code == 7
-        assert "not a file" in json.loads(result.stdout)["error"]["message"]
+        assert fragment in json.loads(result.stdout)["error"]["message"]
