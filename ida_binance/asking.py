@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -13,8 +13,9 @@ from ida_binance.budget import Budget
 from ida_binance.environments import Addresses
 from ida_binance.instruments import ExchangeInfo, highest_ticks
 from ida_binance.rest import Answer, Rest
+from ida_binance.unreadable import UNREADABLE
 from ida_core.errors import ConfigError, RequestRejected, VenueError
-from ida_core.model import Instrument
+from ida_core.model import Instrument, is_sane
 from ida_core.native import lib
 from ida_core.protocols import Listed, LiveSetup
 
@@ -22,6 +23,8 @@ from ida_core.protocols import Listed, LiveSetup
 MOST_UNNAMED = 10
 UNKNOWN_SYMBOL = -1121
 _CLOCK_SAMPLES = 3
+#: The end of the year 9999: what tells a later time tells none.
+MOST_TIME_MS = 253_402_300_799_999
 _MOST_NAMED = 100
 
 
@@ -65,14 +68,18 @@ def trust(name: str, ca_file: str) -> ssl.SSLContext:
     return context
 
 
+class _Time(msgspec.Struct, rename="camel"):
+    server_time: Annotated[int, msgspec.Meta(ge=0, le=MOST_TIME_MS)]
+
+
 def _clock_offset(rest: Rest) -> tuple[int, tuple[int, ...]]:
     """Our clock less the exchange's, by the quickest of some answers; and half of each round trip."""
     samples: list[tuple[int, int]] = []
     for _ in range(_CLOCK_SAMPLES):
         answer = rest.get("/api/v3/time", 1)
         try:
-            server_ns = msgspec.json.decode(answer.body, type=dict[str, int])["serverTime"] * 1_000_000
-        except (msgspec.MsgspecError, UnicodeDecodeError, KeyError) as error:
+            server_ns = msgspec.json.decode(answer.body, type=_Time).server_time * 1_000_000
+        except UNREADABLE as error:
             text = f"{rest.base}/api/v3/time: {answer.body[:80]!r} is not what Binance answers"
             raise VenueError(text, code="IDA-E4120") from error
         samples.append((answer.round_trip_ns, answer.middle_ns - server_ns))
@@ -118,6 +125,13 @@ class _Price(msgspec.Struct):
     price: str
 
 
+def _price(row: _Price) -> Decimal:
+    price = Decimal(row.price)
+    if not is_sane(price) or price < 0:
+        raise ArithmeticError(f"{row.price[:40]!r} of {row.symbol}")
+    return price
+
+
 def _prices(rest: Rest, instruments: Sequence[Instrument]) -> dict[str, int]:
     """Last prices in ticks, of those that were ever traded."""
     by_symbol = {i.symbol: i for i in instruments}
@@ -125,8 +139,7 @@ def _prices(rest: Rest, instruments: Sequence[Instrument]) -> dict[str, int]:
     answer = rest.get("/api/v3/ticker/price", 4, symbols=names)
     try:
         rows = msgspec.json.decode(answer.body, type=list[_Price])
-        return {row.symbol: by_symbol[row.symbol].floor_to_tick(Decimal(row.price))
-                for row in rows if row.symbol in by_symbol}  # fmt: skip
-    except (msgspec.MsgspecError, UnicodeDecodeError, ArithmeticError) as error:
+        return {row.symbol: by_symbol[row.symbol].floor_to_tick(_price(row)) for row in rows if row.symbol in by_symbol}
+    except (*UNREADABLE, ArithmeticError) as error:
         raise VenueError(f"{rest.base}/api/v3/ticker/price: prices that cannot be read: {error}",
                          code="IDA-E4120") from error  # fmt: skip

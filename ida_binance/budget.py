@@ -16,7 +16,7 @@ from ida_binance.instruments import RateLimit
 NS_PER_S = 1_000_000_000
 _SECONDS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86400}
 _LETTERS = {"S": 1, "M": 60, "H": 3600, "D": 86400}
-_USED = re.compile(r"x-mbx-used-weight-(\d+)([smhd])", re.IGNORECASE)
+_USED = re.compile(r"x-mbx-used-weight-([1-9][0-9]{0,5})([smhd])", re.IGNORECASE)
 #: What is known of the limits before exchangeInfo told them.
 DEFAULT_LIMITS = (RateLimit("REQUEST_WEIGHT", "MINUTE", 1, 6000),)
 #: The part of each limit that is spent at most; the rest is for what others on this address do meanwhile.

@@ -8,6 +8,8 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from ida_binance.unreadable import UNREADABLE
+
 Method = Literal["SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS"]
 #: Stream names in one message.
 MOST_NAMES = 200
@@ -53,7 +55,7 @@ def read(text: bytes) -> Reply | Shutdown | Unknown:
     """What a message that is no market data says."""
     try:
         message = msgspec.json.decode(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         return Unknown(f"text that is no JSON ({error}): {_begin_of(text)}")
     if not isinstance(message, dict):
         return Unknown(f"JSON that is no object: {_begin_of(text)}")

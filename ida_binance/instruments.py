@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ida_binance.decoder import Grid
+from ida_binance.unreadable import UNREADABLE
 from ida_core.errors import ConfigError, VenueError
 from ida_core.model import Filters, Instrument, is_sane
 from ida_core.nearest import suggestion
@@ -20,6 +21,8 @@ from ida_core.nearest import suggestion
 STREAM = "!exchangeInfo"
 #: Bounds on how high a book reaches, in ticks: what a price filter would allow, where that is not absurd.
 LEAST_REACH, MOST_REACH = 1 << 16, 1 << 30
+#: What the core's decimals can have.
+MOST_PLACES = 18
 
 _NAMES = {
     "PRICE_FILTER": {"minPrice": "min_price", "maxPrice": "max_price"},
@@ -86,7 +89,7 @@ class ExchangeInfo:
         try:
             self._document = msgspec.json.decode(body, type=_Document)
             symbols = [msgspec.json.decode(raw, type=_Symbol) for raw in self._document.symbols]
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise VenueError(f"exchangeInfo is not what Binance answers: {error}", code="IDA-E4120") from error
         self._symbols = {s.symbol: (s, bytes(raw)) for s, raw in zip(symbols, self._document.symbols, strict=True)}
 
@@ -185,12 +188,19 @@ def _step(
     own: _Symbol, filters: Mapping[str, Mapping[str, Any]], field: tuple[str, str], given: Decimal | None, places: int
 ) -> Decimal:
     """The step that the filter sets, or the asset's precision where the filter is off; ``given`` may be finer."""
-    step = _number(own.symbol, filters, *field) or Decimal(1).scaleb(-places)
+    step = _number(own.symbol, filters, *field) or _least(own.symbol, places)
     if given is not None and step % given:
         raise ConfigError(
             f"instruments.{own.symbol}: a step of {given}, but the exchange's {field[1]} is {step}, which is no "
             "multiple of it: prices and quantities would lie between two steps", code="IDA-E3010")
     return (given if given is not None else step).normalize() + Decimal(0)
+
+
+def _least(symbol: str, places: int) -> Decimal:
+    if not 0 <= places <= MOST_PLACES:
+        raise VenueError(
+            f"exchangeInfo: {symbol} has {places} decimal places, not 0 to {MOST_PLACES}", code="IDA-E4120")
+    return Decimal(1).scaleb(-places)
 
 
 def _number(symbol: str, filters: Mapping[str, Mapping[str, Any]], name: str, field: str) -> Decimal:

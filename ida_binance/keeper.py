@@ -14,6 +14,7 @@ from ida_binance.intake import BadSnapshot, Intake
 from ida_binance.pool import Pool
 from ida_binance.rest import Session
 from ida_binance.snapshots import Ask, SnapshotPolicy, weight
+from ida_binance.unreadable import UNREADABLE
 from ida_binance.watch import DepthWatch, Life
 from ida_core.errors import RateLimited, VenueError, VenueUnavailable
 from ida_core.events import Note, VenueStatus
@@ -175,7 +176,7 @@ class Keeper:
         try:
             if msgspec.json.decode(body, type=_Id).last_update_id >= book.fresh_id:
                 book.fresh_id = None
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except UNREADABLE:
             pass  # its levels could be read, all of it could not: another one is asked for
 
     async def _taken(self, instrument: int, seen: int) -> None:
@@ -227,7 +228,7 @@ class Keeper:
                 book.life = book.watch.life(trio.current_time())
                 if book.life is Life.LIVE and self._pool.covers(book.plan.depth):
                     self._inlet.alive(instrument)
-        except (VenueError, msgspec.MsgspecError, UnicodeDecodeError):
+        except (VenueError, *UNREADABLE):
             self.failed_probes += 1  # no proof, so the book becomes stale; it is asked again
         await trio.sleep(1.0)
         book.probing = False

@@ -15,7 +15,7 @@ from ida_binance.connection import Connection, ConnectionEnded, State, Way
 from ida_binance.intake import Intake
 from ida_binance.pacing import Backoff, Pace
 from ida_binance.plan import MOST_STREAMS, moves
-from ida_core.errors import VenueError
+from ida_core.errors import VenueError, VenueUnavailable
 from ida_core.tap import HandshakeRefused
 
 ATTEMPTS_PERIOD_S = 300.0
@@ -27,7 +27,7 @@ STALLED_S, STALLED_MESSAGES = 5.0, 20
 REBALANCE_S = 60
 #: How often what the server did not confirm is asked for again.
 CONFIRM_S = 30
-#: What waiting does not mend, if it never went well: no WebSocket there, refused, not trusted.
+#: What waiting does not mend, if it never went well: no WebSocket there, refused (by less than 500), not trusted.
 HOPELESS = ("IDA-E4112", "IDA-E4120", "IDA-E4121")
 
 
@@ -247,14 +247,13 @@ class Pool:
         return connection
 
     def _failed(self, connection: Connection) -> None:
-        error = connection.error
-        if isinstance(error, HandshakeRefused) and error.status in (418, 429):
+        self.last_error = error = connection.error or VenueUnavailable(connection.why_wanted)
+        status = error.status if isinstance(error, HandshakeRefused) else 0
+        if isinstance(error, HandshakeRefused) and status in (418, 429):
             self._refused(error)
-        elif error is not None:
-            self.last_error = error
-            if error.code in HOPELESS and not self._was_live:
-                self.fatal = error
-                self._scope.cancel()
+        elif error.code in HOPELESS and not self._was_live and status < 500:
+            self.fatal = error
+            self._scope.cancel()
 
     # ------------------------------------------------------------- looking after them
 

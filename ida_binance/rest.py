@@ -16,6 +16,7 @@ import msgspec
 import trio
 
 from ida_binance.budget import NS_PER_S, Budget, clock
+from ida_binance.unreadable import UNREADABLE
 from ida_core.errors import RateLimited, RequestRejected, VenueError, VenueUnavailable
 
 MOST_BODY_BYTES = 128 << 20
@@ -60,12 +61,13 @@ class Rest:
         self.base, self.budget, self.timeout_s = base, budget, timeout_s
         options: dict[str, Any] = {
             "timeout": timeout_s, "trust_env": False, "follow_redirects": False,
-            "headers": {"Accept": "application/json", "User-Agent": "ida"},
+            "headers": {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "ida"},
         }  # fmt: skip
         self._options = options if context is None else {**options, "verify": context}
 
     def get(self, path: str, weight: int, **parameters: Any) -> Answer:
-        """Ask, and wait for the answer: for the time before there is a loop.
+        """Ask, and wait for the answer: for the time before there is a loop. It runs one of its own, so that the
+        timeout holds for an answer whose very head trickles in.
 
         Raises:
             VenueUnavailable: not reached, or no answer in time.
@@ -73,13 +75,11 @@ class Rest:
             RequestRejected: the exchange understood, and said no.
             VenueError: what answered is no Binance.
         """
-        url, sent_ns = self._admit(path, weight, parameters)
-        body, late = bytearray(), time.monotonic() + self.timeout_s
-        with self._failures(url), httpx.Client(**self._options) as client, client.stream("GET", url) as response:
-            for piece in response.iter_bytes():
-                body += piece
-                self._refuse_endless(url, body, time.monotonic() > late)
-        return self._judge(url, response, bytes(body), sent_ns)
+        return trio.run(self._once, path, weight, parameters)
+
+    async def _once(self, path: str, weight: int, parameters: Mapping[str, Any]) -> Answer:
+        async with self.session() as session:
+            return await session.get(path, weight, **parameters)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator["Session"]:
@@ -115,9 +115,14 @@ class Rest:
             what = str(error) or type(error).__name__
             raise VenueUnavailable(f"GET {url}: the connection broke: {what}") from error
 
-    def _refuse_endless(self, url: str, body: bytes | bytearray, late: bool) -> None:
-        if late:
-            raise _late(url, self.timeout_s)
+    def _refuse_bomb(self, url: str, headers: Mapping[str, str]) -> None:
+        """Compression above compression unpacks a few bytes to gigabytes at once; one alone is bounded on the way."""
+        packed = headers.get("content-encoding", "gzip").strip().lower()
+        if packed not in ("gzip", "identity", ""):
+            raise VenueError(f"GET {url}: compressed as {packed[:_SHOWN_BYTES]!r}, which nobody asked for",
+                             code="IDA-E4120")  # fmt: skip
+
+    def _refuse_endless(self, url: str, body: bytearray) -> None:
         if len(body) > MOST_BODY_BYTES:
             raise VenueError(f"GET {url}: the answer has more than {MOST_BODY_BYTES} bytes", code="IDA-E4120")
 
@@ -174,9 +179,10 @@ class Session:
             try:
                 with trio.fail_after(rest.timeout_s):
                     async with self._client.stream("GET", url) as response:
+                        rest._refuse_bomb(url, response.headers)
                         async for piece in response.aiter_bytes():
                             body += piece
-                            rest._refuse_endless(url, body, False)
+                            rest._refuse_endless(url, body)
             except trio.TooSlowError as error:
                 raise _late(url, rest.timeout_s) from error
         return rest._judge(url, response, bytes(body), sent_ns)
@@ -204,7 +210,7 @@ def _refused(url: str, status: int, headers: Mapping[str, str], body: bytes) -> 
     """A refusal in the exchange's words, or something else that answers in its place."""
     try:
         said = msgspec.json.decode(body, type=_Refusal)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNREADABLE:
         where = f" to {headers['location']}" if "location" in headers else ""
         return VenueError(
             f"GET {url}: HTTP {status}{where}, and no words of Binance's, but {_begin_of(body)}", code="IDA-E4120")

@@ -58,10 +58,19 @@ def _report(error: BaseException, words: Sequence[str]) -> int:
 
 def tell(text: str, code: str, problems: Sequence[str] = (), hint: str = "") -> None:
     """Say on stderr what went wrong; ``text`` begins with the code."""
-    click.echo(f"{_red('error')} {text}", err=True)
+    click.echo(f"{_red('error')} {_tame(text)}", err=True)
     for problem in problems:
-        click.echo(f"  {problem}", err=True)
+        click.echo(f"  {_tame(problem)}", err=True)
     click.echo(f"hint: {hint or f'ida explain {code}'}", err=True)
+
+
+def _tame(text: str) -> str:
+    """What others said may be part of it, and is not to move the cursor or paint the screen: ``\\x1b`` is written out.
+
+    >>> _tame("HTTP 400: \\x1b[2J") == r"HTTP 400: \\x1b[2J"
+    True
+    """
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 
 def document(error: IdaError) -> dict[str, Any]:

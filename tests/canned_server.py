@@ -1,5 +1,6 @@
 """A server on loopback that answers as it is told: for what a client must make of any answer."""
 
+import itertools
 import socket
 import ssl
 import threading
@@ -74,6 +75,26 @@ def canned_server(context: ssl.SSLContext | None = None) -> Iterator[CannedServe
 @contextmanager
 def speaks(text: bytes) -> Iterator[str]:
     """The address of a server that says this to whoever connects, whatever it is asked, and hangs up."""
+    with _answering(lambda connection: connection.sendall(text)) as address:
+        yield address
+
+
+@contextmanager
+def trickles(text: bytes, piece: int = 1, pause_s: float = 0.02) -> Iterator[str]:
+    """The address of a server that says this again and again, so many bytes at a time, until nobody listens."""
+
+    def trickle(connection: socket.socket) -> None:
+        for i in itertools.count(0, piece):
+            begin = i % len(text)
+            connection.sendall(text[begin : begin + piece])
+            time.sleep(pause_s)
+
+    with _answering(trickle) as address:
+        yield address
+
+
+@contextmanager
+def _answering(answer: Callable[[socket.socket], None]) -> Iterator[str]:
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -86,7 +107,7 @@ def speaks(text: bytes) -> Iterator[str]:
                 connection.settimeout(2)
                 try:
                     connection.recv(1 << 16)
-                    connection.sendall(text)
+                    answer(connection)
                 except OSError:
                     continue
 

@@ -327,9 +327,12 @@ async def test_text_that_is_no_json_is_counted_and_harms_nothing() -> None:
     async with small_exchange() as exchange, watched(exchange) as seen:
         await seen.synced()
         for client in exchange.open_clients:
+            deep = ("[" * 100_000, '{"result":' + "[" * 100_000 + "]" * 100_000 + ',"id":1}')
             for text in ("no JSON", "{", "[]", '{"stream":"dogeusdt@trade","data":{}}', '{"result":null,"id":99}'):
                 await client.send(text)
-        await seen.step_until(lambda: all(line.unknown >= 5 for line in seen.feed.health()))
+            for text in deep:
+                await client.send(text)
+        await seen.step_until(lambda: all(line.unknown >= 7 for line in seen.feed.health()))
         await until(seen.in_step)
         assert seen.market.gaps == 0
 

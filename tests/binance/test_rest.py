@@ -1,5 +1,6 @@
 """Requests over real sockets: what each answer, and each lack of one, is made of."""
 
+import gzip
 import json
 import socket
 import ssl
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 import trio
 import trustme
-from canned_server import Canned, CannedServer, canned_server, speaks
+from canned_server import Canned, CannedServer, canned_server, speaks, trickles
 
 from ida_binance.budget import NS_PER_S, Budget
 from ida_binance.rest import Answer, Rest
@@ -185,3 +186,29 @@ def test_a_request_beyond_the_budget_is_not_sent(server: CannedServer, how: str)
     error = failing(rest, how, RateLimited)
     assert "the weight is used up" in str(error)
     assert server.asked == []
+
+
+def test_a_head_that_trickles_in_is_late(how: str) -> None:
+    """Each byte comes in time, the answer never does."""
+    with trickles(b"HTTP/1.1 200 OK\r\n" + b"X-Word: a\r\n" * 1000) as address:
+        error = failing(Rest(f"http://{address}", Budget(), None, timeout_s=0.3), how, VenueUnavailable)
+    assert "no whole answer within 0.3 s" in str(error)
+
+
+def test_an_answer_announced_for_ever_is_late(how: str) -> None:
+    with trickles(b"HTTP/1.1 100 Continue\r\n\r\n", piece=25, pause_s=0.001) as address:
+        error = failing(Rest(f"http://{address}", Budget(), None, timeout_s=0.3), how, VenueUnavailable)
+    assert "no whole answer within 0.3 s" in str(error)
+
+
+def test_compression_in_layers_is_not_unpacked(server: CannedServer, how: str) -> None:
+    bomb = gzip.compress(gzip.compress(b"[" + b"0" * (64 << 20)))
+    server.answer = lambda path: Canned(bomb, headers={"Content-Encoding": "gzip, gzip"})
+    error = failing(Rest(server.url, Budget(), None), how)
+    assert error.code == "IDA-E4120"
+    assert "compressed as 'gzip, gzip'" in str(error)
+
+
+def test_compression_that_was_asked_for_is_unpacked(server: CannedServer, how: str) -> None:
+    server.answer = lambda path: Canned(gzip.compress(b'{"a":1}'), headers={"Content-Encoding": "gzip"})
+    assert ask(Rest(server.url, Budget(), None), how).body == b'{"a":1}'
