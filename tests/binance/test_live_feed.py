@@ -17,6 +17,8 @@ from ida_core.native import lib
 from ida_core.protocols import LiveSetup
 
 QUICK = {"heartbeat_s": 0.25, "staleness_s": 1.0, "pong_s": 1.0, "timeout_s": 5.0}
+#: Where a machine that stands still for a second is not to be taken for a connection that does.
+CALM = {"staleness_s": 20.0, "pong_s": 20.0, "timeout_s": 20.0}
 
 
 async def built(exchange: SmallExchange, symbols: tuple[str, ...] = ("BTCUSDT",), **settings: Any) -> Binance:
@@ -250,7 +252,7 @@ async def test_a_stream_that_the_server_does_not_confirm_is_not_taken_as_live() 
 
 
 async def test_a_shutdown_notice_makes_a_successor_before_the_end() -> None:
-    async with small_exchange() as exchange, watched(exchange, connections=1) as seen:
+    async with small_exchange() as exchange, watched(exchange, connections=1, **CALM) as seen:
         await seen.synced()
         former = exchange.open_clients[0]
         await former.send('{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1763800000000}}')
@@ -264,7 +266,7 @@ async def test_a_shutdown_notice_makes_a_successor_before_the_end() -> None:
 
 
 async def test_an_old_connection_is_replaced_with_overlap() -> None:
-    async with small_exchange() as exchange, watched(exchange, connections=1, lifetime_s=3.0) as seen:
+    async with small_exchange() as exchange, watched(exchange, connections=1, lifetime_s=3.0, **CALM) as seen:
         await seen.synced()
         await seen.step_until(lambda: len(seen.changes("CLOSED")) >= 2)
         assert seen.market.gaps == 0
@@ -314,9 +316,14 @@ async def test_where_no_websocket_is_the_run_ends_at_once() -> None:
 async def test_attempts_are_bounded_whatever_happens() -> None:
     async with small_exchange() as exchange:
         exchange.refuse = lambda path: (503, {}, b"") if path.startswith("/stream") and exchange.attempts else None
-        async with watched(exchange, connections=1, attempts=3, patience_s=4.0) as seen:
-            await until(lambda: len(exchange.open_clients) == 1)
+        async with watched(exchange, connections=1, attempts=3, patience_s=600.0, **CALM) as seen:
+            await until(lambda: "LIVE" in {line.state for line in seen.feed.health()})
             await exchange.open_clients[0].cut()
+            await until(lambda: exchange.attempts == 3)
+            running = seen.feed._running
+            assert running is not None
+            assert running.keeper is not None
+            running.keeper._patience_s = 2.0  # from here on: longer than any pause between two attempts would be
             await until(seen.ended.is_set)
             assert exchange.attempts == 3
             assert isinstance(seen.error, VenueError)
