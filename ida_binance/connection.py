@@ -67,14 +67,15 @@ class Connection:
         on_change: called at each change of state, with the reason.
         on_pong: called at each pong: all that the server sent before its ping has come.
         on_batch: called after each receive that brought messages.
+        generation: how many there have been in its place, this one included.
     """
 
     def __init__(
         self, name: str, streams: Iterable[str], sink: Sink, way: Way, *, lifetime_s: float,
         on_change: Callable[["Connection", str], None], on_pong: Callable[["Connection"], None],
-        on_batch: Callable[[], None],
+        on_batch: Callable[[], None], generation: int = 1,
     ) -> None:  # fmt: skip
-        self.name, self.streams, self.way = name, list(streams), way
+        self.name, self.streams, self.way, self.generation = name, list(streams), way, generation
         self.state = State.CONNECTING
         self.confirmed: set[str] = set()
         self.settled, self.wanted, self.closed = trio.Event(), trio.Event(), trio.Event()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ida_binance.asking import Asked
     from ida_binance.pool import Health
     from ida_binance.running import Running
+    from ida_core.events import Note
     from ida_core.recorder import RecorderState
 
 
@@ -154,6 +155,9 @@ class BinanceFeed(LiveFeed):
 
     def description(self) -> Mapping[str, Any]:
         return {"feed": self.name, "rest": self.asked.rest.base, "streams": self.streams_url}
+
+    def last_words(self) -> Sequence[Note]:
+        return self._running.last_words() if self._running else ()
 
     def warnings(self) -> Sequence[str]:
         rows = [self.asked.info.listing(symbol) for symbol in self.symbols()]

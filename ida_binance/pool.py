@@ -192,7 +192,6 @@ class Pool:
             former, line.current = line.current, successor
             line.heard_s, line.counted, line.rate = trio.current_time(), 0, 0.0
             if former is not None:
-                line.reconnects += 1
                 former.end(f"replaced: {former.why_wanted}")
             await self._catch_up(line, successor)
             await successor.wanted.wait()
@@ -233,6 +232,8 @@ class Pool:
                 self.intake.opened(place, self._now_ns())
             elif connection.state is State.CLOSED:
                 self.intake.closed(place, self._now_ns())
+            elif connection.state is State.LIVE:
+                line.reconnects += line.current is not None
             line.why = why or line.why
             self._on_change(line, connection, why)
 
@@ -240,6 +241,7 @@ class Pool:
             f"{line.name}.{line.generation}", line.streams, self.intake.sink(place), self.way,
             lifetime_s=self._lifetime_s * (1 - self._random.random() / 20),
             on_change=changed, on_pong=self._on_pong, on_batch=self._on_batch,
+            generation=line.generation,
         )  # fmt: skip
         line.latest = line.users[place] = connection
         self.attempts += 1

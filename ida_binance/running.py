@@ -179,13 +179,20 @@ class Running:
         self._rest.limited(str(error), error.status, error.headers)
 
     def _tell(self, line: Line, connection: Connection, why: str) -> None:
+        self._inlet.tell(self._note("connection", line, connection, why))
+
+    def last_words(self) -> list[Note]:
+        """What each connection at work has brought."""
+        return [self._note("connection_counts", line, line.live, "") for line in self.pool.lines if line.live]
+
+    def _note(self, what: str, line: Line, connection: Connection, why: str) -> Note:
         state = connection.state.value
-        self._inlet.tell(Note(
-            what="connection", plugin=self._feed.name, detail=f"{line.name} {state}{why and f': {why}'}",
+        return Note(
+            what=what, plugin=self._feed.name, detail=f"{line.name} {state}{why and f': {why}'}",
             data={
-                "connection": line.name, "generation": line.generation, "state": state, "why": why,
+                "connection": line.name, "generation": connection.generation, "state": state, "why": why,
                 "streams": len(connection.streams), "confirmed": len(connection.confirmed),
                 "messages": connection.messages, "bytes": connection.received, "reconnects": line.reconnects,
                 "unknown": connection.unknown,
             },
-        ))  # fmt: skip
+        )  # fmt: skip

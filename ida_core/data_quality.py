@@ -135,21 +135,24 @@ def _conflated(notes: Iterable[Note], end_ns: int) -> dict[str, Any]:
 
 
 def _connections(notes: Iterable[Note]) -> dict[str, Any]:
-    """Each connection's sums and last state, and the history of all."""
-    told = [note for note in notes if note.what == "connection"]
-    lives: dict[tuple[str, int], dict[str, Any]] = {}
-    for note in told:
+    """Each connection's sums and state, that of the life at work or else of the youngest, and the history of all."""
+    told, lives = [], dict[tuple[str, int], dict[str, Any]]()
+    for note in notes:
+        if note.what not in ("connection", "connection_counts"):
+            continue
         data = _data(note)
+        told += [note] if note.what == "connection" else []
         lives[str(data.get("connection", "")), _whole(data.get("generation"))] = data
     by_name: dict[str, dict[str, Any]] = {}
-    for (name, _), data in lives.items():
+    for (name, _), data in sorted(lives.items(), key=lambda life: (life[1].get("state") == LIVE, life[0][1])):
         row = by_name.setdefault(name, {"connection": name, "lives": 0, "messages": 0, "bytes": 0})
         row["lives"] += 1
         for key in ("messages", "bytes"):
             row[key] += _whole(data.get(key))
         row |= {"state": str(data.get("state", "")), "streams": _whole(data.get("streams")),
-                "reconnects": _whole(data.get("reconnects"))}  # fmt: skip
-    return {"each": list(by_name.values()), "changes": len(told), "history": [_change(n) for n in told[:MOST_TOLD]]}
+                "reconnects": max(_whole(data.get("reconnects")), row.get("reconnects", 0))}  # fmt: skip
+    each = [by_name[name] for name in dict.fromkeys(name for name, _ in lives)]
+    return {"each": each, "changes": len(told), "history": [_change(n) for n in told[:MOST_TOLD]]}
 
 
 def _change(note: Note) -> dict[str, Any]:

@@ -214,11 +214,15 @@ class Engine:
         self._start()
         await self._let_others_run()
         await self._drive(lambda: self.stop_wanted is not None, self.venue.last_ns())
+        self._hear_last_words()
         stop = self.stop_wanted = self.stop_wanted or Stop(self.all_done)
         self._keep(self._note("stop", detail=stop.reason))
         self.log.info("stop", ts_ns=self.venue.now_ns, reason=stop.reason)
         await self._wind_down()
         return stop
+
+    def _hear_last_words(self) -> None:
+        """What the venue has to tell when the run ends: one on real time may have something."""
 
     def _interrupt(self) -> None:
         self.stop_wanted = self.stop_wanted or Stop(INTERRUPTED)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any, cast
 
 import trio
+from msgspec.structs import replace
 
 from ida_core.blame import MOST_TRACED, words_of, writable
 from ida_core.clock import NS
@@ -120,6 +121,14 @@ class LiveEngine(Engine):
         except FAILURES as error:
             self._end_by(sole(error))
         self._wake()
+
+    def _hear_last_words(self) -> None:
+        hear = getattr(self._live, "last_words", tuple)
+        try:
+            for note in hear():
+                self._handle(replace(note, ts_local_ns=self.venue.now_ns))
+        except FAILURES as error:
+            self._end_by(sole(error))
 
     def _end_by(self, error: BaseException) -> None:
         if not isinstance(error, IdaError):

@@ -23,6 +23,7 @@ from ida_core.events import (
     FundingPayment,
     Mark,
     MarketState,
+    Note,
     OrderRequest,
     OrderUpdate,
     Quote,
@@ -206,6 +207,10 @@ class LiveFeed(Plugin):
 
     def warnings(self) -> Sequence[str]:
         """Sentences on what went wrong without ending the run."""
+        return ()
+
+    def last_words(self) -> Sequence[Note]:
+        """What is to be journaled of it when the run ends, while it is still at work: final counts and the like."""
         return ()
 
     def close(self) -> None:

@@ -93,6 +93,9 @@ class PaperVenue(SimVenue):
         await self._feed.run(self._inlet)
         raise VenueUnavailable(f"live feed {self._feed.name} ended by itself")
 
+    def last_words(self) -> Sequence[Note]:
+        return self._feed.last_words()
+
     async def wait(self, until_ns: int) -> None:
         timeout_s = (min(until_ns, self._timeline.due_ns()) - time.time_ns()) / 1e9
         if timeout_s <= 0:

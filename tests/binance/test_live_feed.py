@@ -136,6 +136,22 @@ async def test_a_cut_connection_loses_nothing() -> None:
         assert len(seen.changes("CLOSED")) == 3
 
 
+async def test_each_connection_is_told_of_by_its_own_generation_to_its_last_message() -> None:
+    async with small_exchange() as exchange, watched(exchange, connections=1, **CALM) as seen:
+        await seen.synced()
+        await exchange.open_clients[0].send('{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1}}')
+        await seen.step_until(lambda: seen.changes("CLOSED"))
+        first, second = seen.changes("LIVE")
+        assert [(data["generation"], data["reconnects"]) for data in (first, second)] == [(1, 0), (2, 1)]
+        closed = seen.changes("CLOSED")[0]
+        assert (closed["generation"], closed["messages"] > first["messages"]) == (1, True)
+        for _ in range(5):
+            await exchange.step()
+        await until(lambda: seen.feed.last_words()[0].data["messages"] >= second["messages"] + 15)
+        (words,) = seen.feed.last_words()
+        assert (words.what, words.data["generation"], words.data["state"]) == ("connection_counts", 2, "LIVE")
+
+
 async def test_a_book_that_the_exchanges_quotes_disprove_is_built_anew() -> None:
     """A change of the best bid never comes over any connection, and no id is missing."""
     async with small_exchange() as exchange, watched(exchange) as seen:

@@ -118,12 +118,15 @@ def test_connections_have_their_sums_and_their_history():
 
     found = quality(notes=[
         told(0, "a", 1, "LIVE", 0), told(0.5, "b", 1, "LIVE", 0), told(7, "a", 1, "CLOSED", 70, why="cut"),
-        told(8, "a", 2, "LIVE", 1, 1), note(9, "connection"), note(9, "dead_stream", symbol=SPOT.symbol),
+        told(8, "a", 2, "LIVE", 1, 1), told(8.1, "a", 3, "CLOSED", 0, 1), note(9, "connection"),
+        note(9, "dead_stream", symbol=SPOT.symbol),
+        note(10, "connection_counts", connection="a", generation=2, state="LIVE", messages=20, bytes=200, streams=3,
+             reconnects=1),
     ])  # fmt: skip
     a, b, _ = found["connections"]["each"]
-    assert a == {"connection": "a", "lives": 2, "messages": 71, "bytes": 710, "state": "LIVE", "streams": 3,
+    assert a == {"connection": "a", "lives": 3, "messages": 90, "bytes": 900, "state": "LIVE", "streams": 3,
                  "reconnects": 1}  # fmt: skip
-    assert (b["lives"], b["state"], found["connections"]["changes"]) == (1, "LIVE", 5)
+    assert (b["lives"], b["state"], found["connections"]["changes"]) == (1, "LIVE", 6)
     assert found["connections"]["history"][2] == {
         "at": "2023-11-14 22:13:27.000", "connection": "a", "state": "CLOSED", "why": "cut"}
     assert found["symbols"][SPOT.name]["dead_streams"] == 1
