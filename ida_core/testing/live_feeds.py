@@ -141,7 +141,8 @@ def feeds_sound_books(trial: LiveTrial) -> str:
     assert not isinstance(heard.error, Exception) or isinstance(heard.error, VenueError), f"it raised {heard.error!r}"
     for item, market in zip(trial.feed.listed(), heard.markets, strict=True):
         wrong = market.crossed + market.faults + market.disproved
-        assert not wrong, f"{item.instrument.name}: book given up {wrong} times: crossed, too high or disproved"
+        why = "crossed, or beyond `highest`, or three quotes told another best"
+        assert not wrong, f"{item.instrument.name}: the book was given up {wrong} times: {why}"
     return f"{count(heard.records, 'record')} in {LISTENED_S:.0f} s"
 
 
