@@ -189,6 +189,8 @@ static void depth(ida_message *m, void *out, int kind, int names_sides)
     d->bids = m->count[0];
     d->asks = m->count[1];
     d->head.length += (d->bids + d->asks) * (uint32_t)sizeof(ida_level);
+    if (kind == IDA_SNAPSHOT && (m->uneven[0].off_tick || m->uneven[1].off_tick))
+        d->head.flags |= IDA_FLAG_CUT; /* its numbers of levels no longer tell */
 }
 
 /* What the stream's name says of depth: 0 diffs, 1 the top of the book only, 2 with orders that no book shows, 3 a
@@ -424,6 +426,10 @@ void ida_message_event(ida_message *m, void *out)
     else
         ida_message_fail(m, IDA_UNKNOWN, m->text, names_symbol(m) ? "a symbol that was not asked for"
                                                                   : "no symbol is named, and there is no default");
+    if (m->status == IDA_OK && m->between) {
+        ida_message_fail(m, IDA_OFF_GRID, m->between, "a price lies between two ticks");
+        m->passable = 1;
+    }
     if (m->status == IDA_OK)
         ida_message_market(m, ((ida_record *)out)->kind);
 }

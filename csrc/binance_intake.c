@@ -165,6 +165,12 @@ static int is_of(int form, const ida_record *record)
     }
 }
 
+/* Well-formed, at a price that its symbol's grid does not have: the decoder has counted it. */
+static int is_off_tick(ida_status status, const ida_binance_problem *problem)
+{
+    return status == IDA_OFF_GRID && problem->passable;
+}
+
 /* One event into one record; *now_ns becomes the time that it got. */
 static ida_status commit(ida_intake *k, int form, const char *text, size_t bytes, uint32_t instrument, int64_t *now_ns,
                          ida_binance_problem *problem)
@@ -175,12 +181,14 @@ static ida_status commit(ida_intake *k, int form, const char *text, size_t bytes
     if (!record)
         return refuse(problem, IDA_FULL, "the inlet is full");
     ida_status status = ida_binance_decode(k->decoder, text, bytes, *now_ns, named, -1, record, room, problem);
-    if (status != IDA_OK)
+    if (status != IDA_OK && !is_off_tick(status, problem))
         return status;
     if (named >= 0 && record->instrument != instrument)
         return refuse(problem, IDA_BAD, "the symbol is not the stream's");
     if (!is_of(form, record))
         return refuse(problem, IDA_BAD, form == ANSWER ? "no depth answer" : "the event is not the stream's");
+    if (status != IDA_OK)
+        return status;
     status = ida_inlet_commit(k->inlet);
     if (status != IDA_OK)
         return refuse(problem, status, "the inlet refused the record");
@@ -212,7 +220,7 @@ static ida_status commit_events(ida_intake *k, ida_intake_stream *s, const ida_b
             s->records++;
         else if (status == IDA_UNKNOWN)
             s->unasked++;
-        else
+        else if (!is_off_tick(status, problem))
             return status;
         at = behind_space(peeked->data, at);
         at += peeked->data[at] == ',';
@@ -240,9 +248,11 @@ static int deliver(ida_intake *k, const ida_arrival *m)
     ida_status status = decode(k, s, m, &now_ns, &problem);
     if (status == IDA_FULL)
         s->refused++;
-    else if (status != IDA_OK && status != IDA_EMPTY)
+    else if (status != IDA_OK && status != IDA_EMPTY && !is_off_tick(status, &problem))
         note_problem(k, s, m->connection, m->ts_local_ns, &problem);
-    if (status == IDA_OK && k->recorder)
+    if (is_off_tick(status, &problem) && ida_inlet_look(k->inlet)->newest_ns >= 0)
+        now_ns = ida_inlet_look(k->inlet)->newest_ns; /* so that stamps in the recording never go back */
+    if ((status == IDA_OK || is_off_tick(status, &problem)) && k->recorder)
         ida_recorder_write(k->recorder, now_ns, m->text, m->bytes);
     if (status == IDA_OK || problem.passable) {
         ida_arbiter_passed(k->arbiter, m);
@@ -368,16 +378,19 @@ static int take_the_long_way(ida_intake *k, ida_arrival *m)
     size_t room = room_for(m->bytes);
     void *out = ida_inlet_room(k->inlet, room);
     ida_message w = {.decoder = k->decoder, .text = m->text, .end = m->text + m->bytes, .limit = m->text + m->bytes,
-                     .ts_local_ns = m->ts_local_ns, .default_symbol = -1, .microseconds = -1};
+                     .ts_local_ns = m->ts_local_ns, .default_symbol = -1, .microseconds = -1,
+                     .trial = 1};
     if (!out)
         return IDA_SHOWN;
     ida_status status = ida_message_decode(&w, out, room);
     ida_intake_stream *s = stream_named(k, &w);
-    if (status != IDA_OK && status != IDA_EMPTY) {
-        ida_binance_problem problem = {status, (uint32_t)(w.fault - m->text), w.rule, w.passable, 0};
+    ida_binance_problem problem = {status, 0, w.rule, w.passable, 0};
+    int is_whole = status == IDA_OK || is_off_tick(status, &problem);
+    if (!is_whole && status != IDA_EMPTY) {
+        problem.offset = (uint32_t)(w.fault - m->text);
         note_problem(k, s, m->connection, m->ts_local_ns, &problem);
     }
-    if (status != IDA_OK || !s)
+    if (!is_whole || !s)
         return IDA_SHOWN;
     take_ids(out, m);
     m->stream = (uint32_t)(s - k->streams);

@@ -88,6 +88,7 @@ ida_status ida_binance_add(ida_binance *b, const ida_binance_symbol *symbol, uin
     if (b->learning) {
         s.decimals[0] = s.decimals[1] = -1;
         s.pub.grid = (ida_grid){0, 0, 0, 0};
+        s.pub.rounds = 0;
     } else {
         const ida_grid *g = &symbol->grid;
         if (g->tick < 1 || g->lot < 1 || g->price_decimals < 0 || g->price_decimals > 18 ||
@@ -200,6 +201,19 @@ static void begin(ida_message *m)
     m->unit[0] = m->unit[1] = -1;
     m->count[0] = m->count[1] = 0;
     m->listed = NULL;
+    m->part = IDA_ALL_ELSE;
+    memset(m->uneven, 0, sizeof m->uneven);
+    m->between = NULL;
+}
+
+/* What lay between two steps. */
+static void count_uneven(const ida_message *m, int kind)
+{
+    const ida_uneven *u = m->uneven;
+    ida_binance_symbol *s = &m->symbol->pub;
+    int levels = kind == IDA_SNAPSHOT || kind == IDA_DEPTH || kind == IDA_PARTIAL;
+    s->quantities_rounded += levels ? (int64_t)u[0].rounded + u[1].rounded : u[IDA_ALL_ELSE].rounded;
+    s->levels_off_tick += levels ? (int64_t)u[0].off_tick + u[1].off_tick : 0;
 }
 
 /* What a good message taught becomes the symbol's. */
@@ -216,6 +230,8 @@ static ida_status keep(ida_message *m, ida_record *record)
         record->crc = (uint32_t)(m->unit[0] > 0 ? m->unit[0] : 0) | (uint32_t)(m->unit[1] > 0 ? m->unit[1] : 0) << 8;
     }
     record->instrument = s->index;
+    if (s->pub.rounds && !m->trial)
+        count_uneven(m, record->kind);
     m->decoder->symbols[s->index].pub.records++;
     return IDA_OK;
 }
@@ -237,6 +253,10 @@ ida_status ida_message_decode(ida_message *m, void *out, size_t capacity)
         if (ida_message_walk(m) == IDA_OK)
             ida_message_event(m, out);
     } while (m->again);
+    if (m->status == IDA_OFF_GRID && m->passable) { /* a record like any other, but for that price */
+        ((ida_record *)out)->instrument = m->symbol->index;
+        m->symbol->pub.events_off_tick += !m->trial;
+    }
     return m->status == IDA_OK ? keep(m, out) : m->status;
 }
 
@@ -251,6 +271,7 @@ ida_status ida_binance_decode(ida_binance *b, const char *text, size_t bytes, in
     m.ts_local_ns = ts_local_ns;
     m.default_symbol = default_symbol;
     m.microseconds = microseconds;
+    m.trial = 0;
     ida_status status = ida_message_decode(&m, out, capacity);
     if (status != IDA_OK)
         *problem = (ida_binance_problem){status, (uint32_t)(m.fault - text), m.rule, m.passable, 0};

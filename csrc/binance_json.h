@@ -14,16 +14,21 @@ typedef struct ida_binance_symbol {
     char name[64];           /* UTF-8, upper case as in "s", NUL-padded */
     ida_grid grid;           /* learning: decimals seen so far, tick and lot the greatest common steps so far */
     int32_t market;          /* ida_binance_market; learning: as recognised */
-    int32_t pad;
+    int32_t rounds;          /* a fixed grid: 1: what lies between its steps is rounded or left out, and counted; 0: it is
+                              * IDA_OFF_GRID */
     int64_t records;
     int64_t prices_seen;     /* learning: prices that the steps rest on */
+    int64_t quantities_rounded; /* between two lots: up to the next whole one */
+    int64_t levels_off_tick; /* at prices between two ticks: left out */
+    int64_t events_off_tick; /* trades, quotes, bars and tickers with such a price: passed over */
 } ida_binance_symbol;
 
 typedef struct ida_binance_problem {
     int32_t status;          /* ida_status */
     uint32_t offset;         /* byte in the message */
     const char *rule;        /* static text: which rule was broken; never NULL after a failure */
-    int32_t passable;        /* 1: well-formed, but nothing that can be (a trade at price 0): pass over and count it */
+    int32_t passable;        /* 1: well-formed, but nothing that can be (a trade at price 0), or
+                              * IDA_OFF_GRID on a grid that rounds: pass over and count it */
     int32_t pad;
 } ida_binance_problem;
 

@@ -1,6 +1,8 @@
 #include "binance_message.h"
 #include "json.h"
 
+#define APART __attribute__((noinline))
+
 static const char *const not_decimal[] = {"a price is not a decimal", "a quantity is not a decimal"};
 static const char *const negative[] = {"a price is negative", "a quantity is negative"};
 static const char *const between[] = {"a price lies between two ticks", "a quantity lies between two lots"};
@@ -125,15 +127,36 @@ static int64_t learn(ida_message *m, int kind, const char *at, const char *text,
     return v;
 }
 
+/* A number between two steps: off the book the one below; else the one above, and what is to be counted is noted. */
+static ida_status one_step(ida_message *m, int kind, const char *at, const char *text, size_t length, int64_t *v)
+{
+    const ida_symbol *s = m->symbol;
+    ida_status status = ida_decimal_parse(text, length, s->decimals[kind], v);
+    *v /= *unit_of(m->symbol, kind);
+    if (status != IDA_OK || m->off_book)
+        return status;
+    if (*text == '-')
+        return *v = -1, IDA_OK;
+    if (*v == INT64_MAX)
+        return IDA_RANGE;
+    ++*v;
+    if (kind == IDA_QUANTITY) {
+        m->uneven[m->part].rounded++;
+        return IDA_OK;
+    }
+    m->uneven[m->part].off_tick++;
+    if (m->part == IDA_ALL_ELSE && !m->between)
+        m->between = at;
+    return IDA_OK;
+}
+
 static int64_t known(ida_message *m, int kind, const char *at, const char *text, size_t length, int32_t places)
 {
     ida_symbol *s = m->symbol;
     int64_t v = 0, unit = *unit_of(s, kind);
     ida_status status = ida_decimal_steps(text, length, s->decimals[kind], unit, &v);
-    if (status == IDA_OFF_GRID && m->off_book) {
-        status = ida_decimal_parse(text, trimmed(length, places, s->decimals[kind]), s->decimals[kind], &v);
-        v /= unit;
-    }
+    if (status == IDA_OFF_GRID && (m->off_book || s->pub.rounds))
+        status = one_step(m, kind, at, text, trimmed(length, places, s->decimals[kind]), &v);
     if (status == IDA_RANGE)
         ida_message_fail(m, status, at, too_long[kind]);
     else if (status != IDA_OK)
@@ -213,30 +236,39 @@ static ida_status expect(ida_message *m, char c)
     return IDA_OK;
 }
 
-static ida_status slow_level(ida_message *m, ida_level *level)
+/* *kept: 0 for one between two ticks. */
+static ida_status slow_level(ida_message *m, ida_level *level, uint32_t *kept)
 {
     ida_span price, quantity;
     if (expect(m, '[') != IDA_OK || ida_message_string(m, &price) != IDA_OK || expect(m, ',') != IDA_OK ||
         ida_message_string(m, &quantity) != IDA_OK || expect(m, ']') != IDA_OK)
         return m->status;
+    ida_uneven *uneven = &m->uneven[m->part], before = *uneven;
     level->price = slow_number(m, IDA_PRICE, &price);
     level->quantity = slow_number(m, IDA_QUANTITY, &quantity);
     if (!level->price)
         ida_message_fail(m, IDA_BAD, price.at, "a level's price is not above 0");
+    if (uneven->off_tick != before.off_tick) {
+        uneven->rounded = before.rounded;
+        *kept = 0;
+    }
     return m->status;
 }
 
-static ida_status one_level(ida_message *m, ida_level *level)
+/* Any other level. Of the last ones of a message the short form too: there is no room to read on behind them. */
+static APART ida_status one_level(ida_message *m, ida_level *level, uint32_t *kept)
 {
-    char padded[LEVEL_READS] = {0}; /* for the last levels of a message: room to read on behind them */
-    const char *from = m->p;
-    if (m->limit - m->p < LEVEL_READS)
-        from = memcpy(padded, m->p, (size_t)(m->limit - m->p));
-    const char *p = quick_level(m->symbol, m->decoder->learning, from, level);
-    if (!p || p - from > m->end - m->p)
-        return slow_level(m, level);
-    m->p += p - from;
-    return IDA_OK;
+    char padded[LEVEL_READS] = {0};
+    size_t left = (size_t)(m->end - m->p);
+    if (left < sizeof padded) {
+        memcpy(padded, m->p, left);
+        const char *p = quick_level(m->symbol, m->decoder->learning, padded, level);
+        if (p && (size_t)(p - padded) <= left) {
+            m->p += p - padded;
+            return IDA_OK;
+        }
+    }
+    return slow_level(m, level, kept);
 }
 
 /* After a level, or after the opening bracket: 1 when another one follows. */
@@ -261,9 +293,15 @@ static ida_status write_levels(ida_message *m, ida_level *levels, uint32_t capac
     do {
         if (*count == capacity)
             return ida_message_fail(m, IDA_FULL, m->p, "the record has no room for so many levels");
-        if (one_level(m, &levels[*count]) != IDA_OK)
+        const char *p = NULL;
+        uint32_t kept = 1;
+        if (m->limit - m->p >= LEVEL_READS)
+            p = quick_level(m->symbol, m->decoder->learning, m->p, &levels[*count]);
+        if (p && p <= m->end)
+            m->p = p;
+        else if (one_level(m, &levels[*count], &kept) != IDA_OK)
             return m->status;
-        ++*count;
+        *count += kept;
     } while (more_levels(m));
     return m->status;
 }
@@ -272,13 +310,16 @@ ida_status ida_message_levels(ida_message *m, int side)
 {
     uint32_t before = side ? m->count[0] : 0, count = 0;
     m->count[side] = 0;
+    m->uneven[side] = (ida_uneven){0, 0};
     m->p++;
     ida_message_space(m);
     if (ida_message_next(m) == ']') {
         m->p++;
         return IDA_OK;
     }
+    m->part = side;
     write_levels(m, m->depth->levels + before, m->capacity - before, &count);
+    m->part = IDA_ALL_ELSE;
     m->count[side] = count;
     m->symbol->seen[IDA_PRICE] += count;
     m->symbol->seen[IDA_QUANTITY] += count;

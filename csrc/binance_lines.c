@@ -183,6 +183,7 @@ ida_status ida_binance_take_lines(ida_binance *b, ida_binance_pass *pass, ida_bi
     m.limit = text + bytes;
     m.default_symbol = pass->default_symbol;
     m.microseconds = -1;
+    m.trial = 0;
     pass->taken = pass->made = pass->count = 0;
     ida_status status = IDA_OK;
     while (status == IDA_OK && (m.end = memchr(text + pass->taken, '\n', bytes - pass->taken))) {

@@ -47,6 +47,14 @@ struct ida_binance {
     int learning;
 };
 
+/* On a grid that rounds: quantities that were rounded, prices between two ticks. */
+typedef struct ida_uneven {
+    uint32_t rounded;
+    uint32_t off_tick;
+} ida_uneven;
+
+enum { IDA_ALL_ELSE = 2 }; /* the part behind bids and asks */
+
 typedef struct ida_message {
     const char *p;     /* where the walk stands */
     const char *text;
@@ -71,6 +79,10 @@ typedef struct ida_message {
     int32_t lowered[2];  /* by how many a former try found the unit to be too fine */
     int again;           /* another try would succeed with these */
     int off_book;        /* numbers teach nothing, and are floored */
+    int trial;           /* only a look: it is decoded once more, and counted then */
+    int part;            /* which of these the numbers are of */
+    ida_uneven uneven[3]; /* bids, asks, all else */
+    const char *between; /* a price of all else that lies between two ticks */
 
     ida_depth *depth;    /* levels are written behind it */
     uint32_t capacity;   /* levels that fit there */
@@ -109,7 +121,7 @@ static inline int ida_fields_has(const ida_fields *f, int slot)
 }
 
 /* A price (`kind` IDA_PRICE) or quantity in the record's units: ticks or lots, or while learning whole
- * 10^-unit. Negative ones are a failure of m. */
+ * 10^-unit. Negative ones are a failure of m; a price between two ticks is m->between where the grid rounds. */
 int64_t ida_message_number(ida_message *m, int kind, const ida_span *span);
 /* Looks up the name and makes it the message's symbol. 0: unknown. Learning: a new one is made up. */
 int ida_message_take_symbol(ida_message *m, const char *name, size_t length);
@@ -122,7 +134,7 @@ int ida_message_find_symbol(ida_message *m, const ida_fields *f, int named_by_st
 void ida_message_event(ida_message *m, void *out);
 /* Learning: which market the symbol is of, as far as this message shows. */
 void ida_message_market(ida_message *m, int kind);
-/* The whole of it. decoder, text, end, limit, ts_local_ns, default_symbol and microseconds are set before. */
+/* The whole of it. decoder, text, end, limit, ts_local_ns, default_symbol, microseconds and trial are set before. */
 ida_status ida_message_decode(ida_message *m, void *out, size_t capacity);
 
 #endif

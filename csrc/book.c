@@ -310,9 +310,10 @@ static ida_known known_of(const ida_depth *depth)
     ida_known known = whole;
     if (depth->head.flags & IDA_FLAG_WHOLE)
         return known;
-    if (depth->bids && depth->bids >= depth->asks)
+    int cut = depth->head.flags & IDA_FLAG_CUT;
+    if (depth->bids && (cut || depth->bids >= depth->asks))
         known.bid = last_of(depth->levels, depth->bids, IDA_BUY);
-    if (depth->asks && depth->asks >= depth->bids)
+    if (depth->asks && (cut || depth->asks >= depth->bids))
         known.ask = last_of(depth->levels + depth->bids, depth->asks, IDA_SELL);
     return known;
 }

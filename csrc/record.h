@@ -37,9 +37,10 @@ enum ida_record_flag {
     IDA_FLAG_AGGREGATE = 4,      /* trade: several fills of one taker order at one price */
     IDA_FLAG_CLOSED = 8,         /* bar: complete */
     IDA_FLAG_NO_VENUE_TIME = 16, /* ts_venue_ns was not on the wire: it repeats ts_local_ns */
-    IDA_FLAG_WHOLE = 32          /* snapshot: there is no level beyond its last ones. Without it a snapshot is taken for
+    IDA_FLAG_WHOLE = 32,         /* snapshot: there is no level beyond its last ones. Without it a snapshot is taken for
                                     cut after the same number of levels on each side: the side that has fewer than the
                                     other is whole, of the other what lies beyond its last level is unknown */
+    IDA_FLAG_CUT = 64            /* snapshot: both sides are cut, however many levels they have */
 };
 
 typedef struct ida_record {

@@ -64,13 +64,16 @@ class _Replay:
         told = read_told(path)
         if told.fault:
             self.faults.problem(path.name, FeedProblem(1, 1, told.fault))
+        decoder = Decoder(grids, rounds=told.rounds(grids))
         lines = LinePass(
-            path, Decoder(grids), lambda problem: self.faults.problem(path.name, problem),
+            path, decoder, lambda problem: self.faults.problem(path.name, problem),
             default_symbol=0 if len(grids) == 1 else -1, with_lines=True, torn_ends=told.is_own,
         )  # fmt: skip
         sessions = self._sessions(feed, path.name)
         for batch in lines.batches():
             _replay(batch, path.name, sessions)
+        for index, session in enumerate(sessions):
+            session.uneven.append(decoder.uneven(index))
         return FileCheck(
             name=path.name, sha256=meta.sources[0].sha256, bytes=meta.sources[0].bytes,
             lines=lines.line, records=lines.records, counts=meta.counts, streams=lines.streams(),

@@ -169,7 +169,11 @@ def _instrument_lines(instrument: InstrumentCheck) -> list[str]:
     off = f", {instrument.off_book:,} of the trades off the book" if instrument.off_book else ""
     inferred = " (found from the numbers)" if instrument.inferred else ""
     line = f"{name}: {grid}{inferred}; {_words(instrument.counts)}{off}"
-    return [line, *(_book_lines(name, instrument.book) if instrument.book else ())]
+    from ida_binance.decoder import Grid, Uneven
+
+    uneven = Uneven(instrument.quantities_rounded, instrument.levels_off_tick, instrument.events_off_tick)
+    more = uneven.sentences(name, Grid(instrument.tick_size, instrument.lot_size))
+    return [line, *more, *(_book_lines(name, instrument.book) if instrument.book else ())]
 
 
 def _book_lines(name: str, book: BookCheck) -> list[str]:

@@ -1,6 +1,6 @@
 """The decoder of Binance's JSON, a thin hand on ``csrc/binance_json``."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -34,6 +34,25 @@ def _decimals(step: Decimal) -> int:
     return max(0, -int(step.normalize().as_tuple().exponent))
 
 
+class Uneven(NamedTuple):
+    """What a decoder met between the steps of a symbol's grid: quantities that were rounded up to the next lot, levels
+    that were left out because their price lies between two ticks, other events that were passed over for that."""
+
+    quantities_rounded: int
+    levels_off_tick: int
+    events_off_tick: int
+
+    def sentences(self, symbol: str, grid: Grid) -> list[str]:
+        """Of those that were met."""
+        lot, tick = plain(grid.lot_size), plain(grid.tick_size)
+        words = (
+            f"{symbol}: {{}} quantities are finer than the lot size {lot} and were rounded up to it",
+            f"{symbol}: {{}} levels at prices between two ticks of {tick} were left out",
+            f"{symbol}: {{}} trades, quotes, bars or tickers at prices between two ticks of {tick} were passed over",
+        )
+        return [text.format(f"{count:,}") for count, text in zip(self, words, strict=True) if count]
+
+
 class Learned(NamedTuple):
     """What a learning decoder found out about a symbol. ``decimals``: of the numbers in its
     records, prices first; ``steps``: what those numbers are multiples of."""
@@ -51,21 +70,25 @@ class Decoder:
 
     Args:
         grids: the symbols to decode and their grids; None: learn them all.
+        rounds: those of them whose numbers may be finer than their grid: quantities are rounded up, what has a price
+            between two ticks is left out, both counted (``uneven``). Of all others such a number is damage.
     Raises:
         ConfigError: a grid or a name that cannot be.
     """
 
-    def __init__(self, grids: Mapping[str, Grid] | None = None, symbols: int = MOST_SYMBOLS) -> None:
+    def __init__(
+        self, grids: Mapping[str, Grid] | None = None, symbols: int = MOST_SYMBOLS, rounds: Container[str] = (),
+    ) -> None:  # fmt: skip
         self._decoder = ffi.gc(lib.ida_binance_new(max(symbols, 1), grids is None), lib.ida_binance_free)
         for symbol, grid in (grids or {}).items():
-            self.add(symbol, grid)
+            self.add(symbol, grid, rounds=symbol in rounds)
 
     @property
     def pointer(self) -> Any:
         """The ``ida_binance *``; good as long as this object."""
         return self._decoder
 
-    def add(self, symbol: str, grid: Grid | None = None) -> int:
+    def add(self, symbol: str, grid: Grid | None = None, *, rounds: bool = False) -> int:
         """Make a symbol known before it comes; its index in records."""
         name = symbol.encode()
         if not 0 < len(name) <= _NAME_BYTES:
@@ -73,6 +96,7 @@ class Decoder:
         new = ffi.new("ida_binance_symbol *")
         new.name = name
         new.market = lib.IDA_MARKET_UNKNOWN
+        new.rounds = rounds
         if grid is not None:
             _set_grid(new.grid, symbol, grid)
         index = ffi.new("uint32_t *")
@@ -82,6 +106,11 @@ class Decoder:
 
     def __len__(self) -> int:
         return int(lib.ida_binance_symbols(self._decoder))
+
+    def uneven(self, index: int) -> Uneven:
+        """What was met between the steps of a symbol's grid so far; 0 where it does not round."""
+        symbol = lib.ida_binance_look(self._decoder, index)
+        return Uneven(*(getattr(symbol, key) for key in Uneven._fields))
 
     def learned(self) -> list[Learned]:
         """What was found out, in the order of the records' ``instrument``."""

@@ -61,7 +61,9 @@ class BookCheck(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InstrumentCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """One unbroken session of one instrument; ``book`` is None where the recording has no depth."""
+    """One unbroken session of one instrument; ``book`` is None where the recording has no depth. On a grid that the
+    exchange told: ``quantities_rounded`` up to the next lot; levels and other events left out at prices between two
+    ticks."""
 
     symbol: str
     market: str
@@ -71,6 +73,9 @@ class InstrumentCheck(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[str, ...]
     counts: dict[str, int]
     off_book: int
+    quantities_rounded: int
+    levels_off_tick: int
+    events_off_tick: int
     first_local_ns: int
     last_local_ns: int
     book: BookCheck | None

@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from ida_binance.decoder import Decoder, Grid, Learned
+from ida_binance.decoder import Decoder, Grid, Learned, Uneven
 from ida_binance.recorded_lines import LinePass
 from ida_binance.symbols import SPOT, contract
 from ida_binance.told import read_told
@@ -27,7 +27,7 @@ from ida_core.model import plain
 from ida_core.native import ffi, lib
 
 #: Part of the cache's keys: raise it when the same bytes would be converted differently.
-VERSION = "binance2"
+VERSION = "binance3"
 HEAD_BYTES = 4 << 20
 
 OnDamage = Literal["stop", "skip"]
@@ -109,7 +109,7 @@ class Conversion:
         self._problems = Problems(recorded.path, on_damage)
 
     def __call__(self, writer: FeedWriter) -> FeedMeta:
-        decoder = Decoder(self._grids)
+        decoder = Decoder(self._grids, rounds=self._recorded.told.rounds(self._grids or {}))
         only = self._only_symbol(decoder)
         path, told = self._recorded.path, self._recorded.told
         lines = LinePass(path, decoder, self._problems, default_symbol=only, torn_ends=told.is_own)
@@ -127,6 +127,7 @@ class Conversion:
         else:
             _bring_onto_grids(writer, learned)
             instruments = [_instrument(symbol) for symbol in learned]
+        instruments = [_counted(i, decoder.uneven(at)) for at, i in enumerate(instruments)]
         return self._describe(lines, instruments, writer.survey(len(learned)))
 
     def _nothing(self, lines: int) -> DataError:
@@ -221,6 +222,10 @@ def _instrument(learned: Learned) -> FeedInstrument:
         inferred=True,
         prices_seen=learned.prices_seen,
     )
+
+
+def _counted(instrument: FeedInstrument, uneven: Uneven) -> FeedInstrument:
+    return replace(instrument, **uneven._asdict())
 
 
 def _with_prices(instrument: FeedInstrument, prices: tuple[int, int, int]) -> FeedInstrument:

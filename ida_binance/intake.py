@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ida_binance.decoder import Decoder, Grid
+from ida_binance.decoder import Decoder, Grid, Uneven
 from ida_core.errors import ConfigError
 from ida_core.inlet import Inlet
 from ida_core.native import ffi, lib
@@ -82,7 +82,8 @@ class Intake:
     """Arbitrates between connections, decodes what is new and commits it into an inlet. One thread.
 
     Args:
-        grids: the symbols and their grids, in the order of the inlet's instruments.
+        grids: the symbols and their grids, in the order of the inlet's instruments. What is finer is rounded, or left
+            out, and counted (``uneven``).
         inlet: where records go.
         streams, connections: how many there can be.
         hold_ns: how long a message waits for one before it that another connection may still bring.
@@ -98,7 +99,8 @@ class Intake:
         self, grids: Mapping[str, Grid], inlet: Inlet, *, streams: int = MOST_STREAMS,
         connections: int = MOST_CONNECTIONS, hold_ns: int = HOLD_NS, hold_bytes: int = HOLD_BYTES,
     ) -> None:  # fmt: skip
-        self._decoder = Decoder(grids, symbols=len(grids))
+        self._grids = dict(grids)
+        self._decoder = Decoder(grids, symbols=len(grids), rounds=grids)
         self._inlet = inlet
         pointer = lib.ida_intake_new(
             self._decoder.pointer, inlet.pointer, streams, connections, hold_ns, hold_bytes
@@ -206,6 +208,10 @@ class Intake:
         told = {key: getattr(own, key) for key in ("records", "problems", "refused")}
         rest = {key: getattr(ids, key) for key in StreamView._fields if key not in named and key not in told}
         return StreamView(**named, **told, **rest)
+
+    def uneven(self) -> dict[str, Uneven]:
+        """By symbol, what was met between the steps of its grid so far."""
+        return {symbol: self._decoder.uneven(i) for i, symbol in enumerate(self._grids)}
 
     def connection(self, connection: int) -> ConnectionView:
         """How a connection stands.

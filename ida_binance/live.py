@@ -159,6 +159,9 @@ class BinanceFeed(LiveFeed):
     def last_words(self) -> Sequence[Note]:
         return self._running.last_words() if self._running else ()
 
+    def off_grid(self) -> Mapping[str, Mapping[str, int]]:
+        return self._running.off_grid() if self._running else {}
+
     def warnings(self) -> Sequence[str]:
         rows = [self.asked.info.listing(symbol) for symbol in self.symbols()]
         idle = [f"{row.symbol}: its status at the exchange is {row.status}" for row in rows if row.status != "TRADING"]

@@ -195,7 +195,7 @@ class LinePass:
         if status == lib.IDA_EMPTY and (own := _OWN_LINE.match(line)):
             self._note_own(own[1], line)
             return
-        if status == lib.IDA_EMPTY:
+        if status == lib.IDA_EMPTY or (status == lib.IDA_OFF_GRID and problem.passable):
             self.ignored[_reason(rule, line[problem.offset :])] += 1
             return
         damage = status != lib.IDA_STATE and not problem.passable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
@@ -85,6 +85,8 @@ class Running:
 
     def warnings(self) -> list[str]:
         found = self._recorder.warnings() if self._recorder is not None else []
+        for symbol, uneven in self._intake.uneven().items():
+            found += uneven.sentences(symbol, self._grids[symbol])
         for view in map(self._intake.stream, self._streams):
             if view.holes:
                 found.append(f"{view.name}: {view.missing} ids came over no connection, in {view.holes} places")
@@ -95,6 +97,9 @@ class Running:
             if view.refused:
                 found.append(f"{view.name}: {view.refused} messages found no room, for the run was too slow")
         return found
+
+    def off_grid(self) -> dict[str, dict[str, int]]:
+        return {symbol: uneven._asdict() for symbol, uneven in self._intake.uneven().items() if any(uneven)}
 
     async def _part(self, run: Callable[[], Awaitable[None]], scope: trio.CancelScope) -> None:
         """The first part that fails ends all."""
@@ -145,8 +150,8 @@ class Running:
 
     def _make_intake(self, lines: int) -> Intake:
         instruments = [item.instrument for item in self._feed.listed()]
-        grids: Mapping[str, Grid] = {i.symbol: Grid(i.tick_size, i.lot_size) for i in instruments}
-        intake = Intake(grids, self._inlet, connections=2 * lines, hold_ns=self._config.hold_ms * 1_000_000)
+        self._grids: dict[str, Grid] = {i.symbol: Grid(i.tick_size, i.lot_size) for i in instruments}
+        intake = Intake(self._grids, self._inlet, connections=2 * lines, hold_ns=self._config.hold_ms * 1_000_000)
         for name, instrument in self._streams.items():
             intake.add(name, instrument)
         return intake

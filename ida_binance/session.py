@@ -1,8 +1,10 @@
 """One instrument's records replayed for a check: the book is rebuilt, and faults get their line."""
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from ida_binance.decoder import Uneven
 from ida_binance.findings import BookCheck, Fault, Faults, InstrumentCheck, Mismatch
 from ida_core.book import NO_ASK, Market
 from ida_core.errors import DataError
@@ -33,6 +35,7 @@ class Session:
     def __init__(self, instrument: FeedInstrument, highest_price: int, faults: Faults) -> None:
         self.instrument = instrument
         self.files: list[str] = []
+        self.uneven: list[Uneven] = []
         self._faults = faults
         self._trusted = True
         self._market = _market(instrument, highest_price)
@@ -147,13 +150,17 @@ class Session:
             symbol=instrument.symbol, market=instrument.market, tick_size=instrument.tick_size,
             lot_size=instrument.lot_size, inferred=instrument.inferred, files=tuple(self.files),
             counts={kind: market.counts[kind] for kind in KINDS if market.counts[kind]},
-            off_book=market.off_book, first_local_ns=self._first_local_ns,
+            off_book=market.off_book, **_sums(self.uneven), first_local_ns=self._first_local_ns,
             last_local_ns=self._last_local_ns,
             book=_book(market, instrument, self._duplicates, self._mismatches)
             if self._depth_line
             else None,
             trusted=self._trusted and (market.synced or not self._depth_line),
         )  # fmt: skip
+
+
+def _sums(uneven: Sequence[Uneven]) -> dict[str, int]:
+    return {key: sum(getattr(one, key) for one in uneven) for key in Uneven._fields}
 
 
 def _market(instrument: FeedInstrument, highest_price: int) -> Market:

@@ -1,6 +1,7 @@
 """What a recording itself tells of its instruments: the ``exchangeInfo`` that Ida's recorder begins each file with."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,12 @@ class Told(NamedTuple):
     @property
     def grids(self) -> dict[str, Grid]:
         return {symbol: Grid(i.tick_size, i.lot_size) for symbol, i in self.instruments.items()}
+
+    def rounds(self, grids: Mapping[str, Grid]) -> set[str]:
+        """The symbols whose grid is the exchange's, or a finer one it lies on: its own data may be finer than that. A
+        coarser one is somebody's guess, and what does not fit it is an error."""
+        own = self.grids
+        return {s for s, grid in grids.items() if s in own and own[s].common(grid) == grid}
 
 
 def read_told(path: Path) -> Told:

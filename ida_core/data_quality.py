@@ -38,6 +38,7 @@ def data_quality(fold: Fold) -> dict[str, Any]:
             "left_known": market.left_known,
             "quotes_compared": market.quotes_compared,
             "quotes_mismatched": market.quotes_mismatched,
+            **_off_grid(fold.bounds.end, instrument.name),
             "dead_streams": notes["dead_stream"],
             "snapshots_failed": notes["snapshot_failed"],
         }
@@ -98,6 +99,17 @@ def _episode(begin_ns: int, end_ns: int | None, reasons: Sequence[str], run_end_
         "s": (last_ns - begin_ns) / NS,
         "reason": "; ".join(filter(None, reasons)),
     }
+
+
+# --- what lay between the steps of the grid --------------------------------------------------------
+
+
+def _off_grid(end: Note | None, name: str) -> dict[str, int]:
+    """What the venue counted, told in the journal's last words."""
+    told = _data(end).get("off_grid") if end is not None else None
+    counts = told.get(name) if isinstance(told, dict) else None
+    found = counts if isinstance(counts, dict) else {}
+    return {key: _whole(found.get(key)) for key in ("quantities_rounded", "levels_off_tick", "events_off_tick")}
 
 
 # --- what the feed and the engine noted -------------------------------------------------------------

@@ -51,7 +51,8 @@ class FeedInstrument(msgspec.Struct, frozen=True, kw_only=True):
     found from the numbers themselves, of which ``prices_seen`` were prices. ``filters``: the exchange's, where the
     recording has them. ``first_price`` and
     ``highest_price`` are ticks, -1 where the feed has none; the latter tells how high a book must
-    reach.
+    reach. Where the grid was told and the recording is finer: ``quantities_rounded`` up to the next lot, levels
+    left out (``levels_off_tick``) and other events passed over (``events_off_tick``) at prices between two ticks.
     """
 
     symbol: str
@@ -70,6 +71,9 @@ class FeedInstrument(msgspec.Struct, frozen=True, kw_only=True):
     prices_seen: int = 0
     records: int = 0
     filters: Filters = Filters()
+    quantities_rounded: int = 0
+    levels_off_tick: int = 0
+    events_off_tick: int = 0
 
     def instrument(self, name: str = "") -> Instrument:
         """The ``Instrument``, with the filters that the recording has."""

@@ -205,6 +205,12 @@ class LiveFeed(Plugin):
         """Measurements of its own in µs, such as ``decode`` → p50, p99; may be empty."""
         return {}
 
+    def off_grid(self) -> Mapping[str, Mapping[str, int]]:
+        """Of symbols whose prices or quantities lay between the steps of their grid: ``quantities_rounded``,
+        ``levels_off_tick``, ``events_off_tick``. A venue on recorded or live prices may have this method too; it
+        becomes part of the journal's last record and of the report's ``data``."""
+        return {}
+
     def warnings(self) -> Sequence[str]:
         """Sentences on what went wrong without ending the run."""
         return ()

@@ -329,7 +329,8 @@ def _end_note(engine: Engine, stop: Stop) -> Note:
         "ledger_residual": {asset: plain(value) for asset, value in sorted(residuals(engine).items())},
         "open_orders": [o.order_id for o in engine.orders.open()],
     }
-    return Note(ts_local_ns=venue.now_ns, what="end", data=data)
+    off_grid = {name: dict(counts) for name, counts in getattr(venue, "off_grid", dict)().items()}
+    return Note(ts_local_ns=venue.now_ns, what="end", data={**data, "off_grid": off_grid} if off_grid else data)
 
 
 def _timing(engine: Engine, run_id: str, started: datetime, elapsed_s: float) -> Timing:

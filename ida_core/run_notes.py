@@ -34,11 +34,13 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True):
-    """The end note's data: why the run ended, and the venue's own word on balances and what it warns of."""
+    """The end note's data: why the run ended, and the venue's own word on balances what it warns of, and by instrument
+    what of its data lay between the steps of the grid."""
 
     reason: str | None = None
     balances: dict[str, tuple[Decimal, Decimal]] | None = None
     warnings: tuple[str, ...] = ()
+    off_grid: dict[str, dict[str, int]] = {}
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):

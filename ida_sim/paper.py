@@ -155,6 +155,9 @@ class PaperVenue(SimVenue):
     def timings(self) -> Mapping[str, Mapping[str, float]]:
         return {**super().timings(), **self._feed.timings()}
 
+    def off_grid(self) -> Mapping[str, Mapping[str, int]]:
+        return self._feed.off_grid()
+
     def warnings(self) -> Sequence[str]:
         found = [*super().warnings(), *self._feed.warnings()]
         if self._conflated:

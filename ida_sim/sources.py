@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from itertools import combinations
@@ -37,6 +38,8 @@ SYNTHETIC_TICKS = (512, 1 << 29)
 SYNTHETIC_QUOTES = ("USDT", "USDC", "FDUSD", "BTC", "ETH", "BNB", "EUR", "TRY")
 #: Bounds on how high a book reaches, in ticks.
 LEAST_REACH, MOST_REACH = 1 << 16, 1 << 30
+
+_OFF_GRID = ("quantities_rounded", "levels_off_tick", "events_off_tick")
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -245,6 +248,17 @@ def grid_assumptions(sources: Sequence[Source]) -> dict[str, str]:
     return words
 
 
+def off_grid(sources: Sequence[Source], instruments: Sequence[Instrument]) -> dict[str, dict[str, int]]:
+    """What was met between the steps of a grid that the recording tells, by instrument, as ``LiveFeed.off_grid``."""
+    names = {(i.market, i.symbol): i.name for i in instruments}
+    found: dict[str, Counter[str]] = {}
+    for item in (item for source in sources for feed in source.feeds for item in feed.meta.instruments):
+        counts = {key: getattr(item, key) for key in _OFF_GRID}
+        if any(counts.values()) and (item.market, item.symbol) in names:
+            found.setdefault(names[item.market, item.symbol], Counter()).update(counts)
+    return {name: dict(counts) for name, counts in found.items()}
+
+
 def feed_warnings(feed: Feed) -> list[str]:
     """What the making of a feed met that its user should know."""
     meta, name = feed.meta, feed.meta.sources[0].name
@@ -253,6 +267,15 @@ def feed_warnings(feed: Feed) -> list[str]:
         first = meta.problems[0]
         found.append(
             f"{name}: {meta.problems_total} lines were passed over; the first is line {first.line}: {first.rule}")
+    for i in meta.instruments:
+        if i.quantities_rounded:
+            found.append(
+                f"{name}: {i.symbol}: {i.quantities_rounded:,} quantities are finer than the lot size "
+                f"{plain(i.lot_size)} and were rounded up to it")
+        if i.levels_off_tick:
+            found.append(
+                f"{name}: {i.symbol}: {i.levels_off_tick:,} levels at prices between two ticks of "
+                f"{plain(i.tick_size)} were left out")
     if meta.off_book:
         found.append(f"{name}: {meta.off_book} trades off the book (insurance fund and the like) fill nothing")
     for reason, count in sorted(meta.ignored.items()):

@@ -42,6 +42,7 @@ from ida_sim.sources import (
     feed_warnings,
     grid_assumptions,
     listed_instruments,
+    off_grid,
     open_recordings,
     synthetic_instruments,
 )
@@ -337,6 +338,10 @@ class SimVenue:
         """``decode``: the slowest feed's, measured when its recording was converted."""
         decoded = [f.meta.decode_ns for s in self._sources for f in s.feeds if f.meta.decode_ns]
         return {"decode": {q: max(d[q] for d in decoded) / 1000 for q in ("p50", "p99")}} if decoded else {}
+
+    def off_grid(self) -> Mapping[str, Mapping[str, int]]:
+        """What was met between the steps of a grid that the recording tells; see ``LiveFeed.off_grid``."""
+        return off_grid(self._sources, self._instruments)
 
     def warnings(self) -> Sequence[str]:
         found = []

@@ -243,6 +243,9 @@ def went_wrong(data: Mapping[str, Any]) -> list[str]:
     told += [some(total(key), word) for key, word in _FAULTS if total(key)]
     if total("left_known"):
         told.append(f"the best price left the range of its snapshot {some(total('left_known'), 'time')}")
+    for key, words in _OFF_GRID:
+        if number := total(key):
+            told.append(f"{some(number, words[0])} {words[1]}")
     if lost := sum(one["reconnects"] for one in data["connections"]["each"]):
         told.append(some(lost, "reconnect"))
     if left_out := data["conflated"]["wakings"]:
@@ -250,6 +253,11 @@ def went_wrong(data: Mapping[str, Any]) -> list[str]:
     return told
 
 
+_OFF_GRID = (
+    ("quantities_rounded", ("quantity", "finer than a lot, rounded up")),
+    ("levels_off_tick", ("level", "between two ticks, left out")),
+    ("events_off_tick", ("event", "between two ticks, left out")),
+)
 _FAULTS = (
     ("gaps", "gap"), ("resyncs", "resync"), ("trades_missing", "lost trade"),
     ("quotes_mismatched", "mismatch with quotes"),
@@ -264,7 +272,7 @@ def some(number: int, one: str) -> str:
     if number == 1:
         return f"1 {one}"
     word, _, rest = one.partition(" ") if one != "lost trade" else (one, "", "")
-    many = word + ("es" if word.endswith("ch") else "s")
+    many = word[:-1] + "ies" if word.endswith("ty") else word + ("es" if word.endswith("ch") else "s")
     return f"{count(number)} {many} {rest}".rstrip()
 
 

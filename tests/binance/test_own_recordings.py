@@ -45,15 +45,6 @@ def test_grid_and_filters_are_the_exchanges(tmp_path: Path) -> None:
     assert check.instruments[0].book.applied == DIFFS
 
 
-def test_numbers_off_the_grid_that_was_told_are_damage(tmp_path: Path) -> None:
-    (path,) = record(tmp_path / "r", LINES, head("BTCUSDT", tick="0.1", lot="1.0"))
-    with pytest.raises(DataError, match="a quantity lies between two lots"):
-        BinanceRecording().open([path], {})
-    with pytest.raises(DataError, match="none of its 40 lines is market data") as caught:
-        BinanceRecording().open([path], {"on_damage": "skip"})
-    assert "a quantity lies between two lots" in caught.value.problems[0]
-
-
 def test_a_grid_in_the_configuration_wins(tmp_path: Path) -> None:
     (path,) = record(tmp_path / "r", LINES, HEAD)
     (feed,) = BinanceRecording().open([path], {"instruments": {"BTCUSDT": {"tick_size": "0.5"}}})

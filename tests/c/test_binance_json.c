@@ -32,10 +32,11 @@ static const char *const messages[] = {
     "[{\"e\":\"24hrMiniTicker\"}]",
 };
 
-static ida_binance *new_decoder(int learning)
+/* way: 0 a fixed grid, 1 learning, 2 a fixed grid that rounds */
+static ida_binance *new_decoder(int way)
 {
-    ida_binance *b = ida_binance_new(4, learning);
-    ida_binance_symbol btc = {.name = "BTCUSDT", .grid = {2, 5, 1, 1}, .market = IDA_MARKET_UNKNOWN};
+    ida_binance *b = ida_binance_new(4, way == 1);
+    ida_binance_symbol btc = {.name = "BTCUSDT", .grid = {2, 5, 1, 1}, .market = IDA_MARKET_UNKNOWN, .rounds = way == 2};
     uint32_t index = 9;
     EXPECT(b && ida_binance_add(b, &btc, &index) == IDA_OK && index == 0);
     return b;
@@ -63,8 +64,8 @@ static void whole_and_cut(const char *text)
 {
     size_t length = strlen(text);
     ida_record *record = malloc(ROOM);
-    for (int learning = 0; learning < 2; learning++) {
-        ida_binance *b = new_decoder(learning);
+    for (int way = 0; way < 3; way++) {
+        ida_binance *b = new_decoder(way);
         ida_status status = decode(b, text, length, record, ROOM);
         EXPECT(status == IDA_OK || status == IDA_EMPTY);
         for (size_t cut = 0; cut < length; cut++)
@@ -80,7 +81,7 @@ static void changed(const char *text)
     static const char others[] = "\"\\{}[],:0159.-eEtfn su\x01\x7f\x80\xff";
     size_t length = strlen(text);
     ida_record *record = malloc(ROOM);
-    ida_binance *known = new_decoder(0), *learning = new_decoder(1);
+    ida_binance *known = new_decoder(0), *learning = new_decoder(1), *rounding = new_decoder(2);
     char *copy = malloc(length);
     memcpy(copy, text, length);
     for (size_t i = 0; i < length; i++) {
@@ -88,12 +89,14 @@ static void changed(const char *text)
             copy[i] = *c;
             decode(known, copy, length, record, ROOM);
             decode(learning, copy, length, record, ROOM);
+            decode(rounding, copy, length, record, ROOM);
         }
         copy[i] = text[i];
     }
     free(copy);
     ida_binance_free(known);
     ida_binance_free(learning);
+    ida_binance_free(rounding);
     free(record);
 }
 
@@ -111,6 +114,27 @@ static void short_rooms(const char *text)
         free(record);
     }
     free(big);
+    ida_binance_free(b);
+}
+
+static void between_two_steps(void)
+{
+    static const char update[] = "{\"e\":\"depthUpdate\",\"s\":\"BTCUSDT\",\"U\":1,\"u\":2,\"b\":[[\"1\",\"0.000001\"],[\"1.001\","
+        "\"0.000001\"],[\"1.01\",\"0.00\"]],\"a\":[[\"2.00\",\"25.42618900\"]]}";
+    static const char quote[] = "{\"u\":504,\"s\":\"BTCUSDT\",\"b\":\"1.001\",\"B\":\"1.2\",\"a\":\"9\",\"A\":\"0.4\"}";
+    ida_binance *b = new_decoder(2);
+    const ida_binance_symbol *s = ida_binance_look(b, 0);
+    ida_record *record = malloc(ROOM);
+    const ida_depth *d = (const ida_depth *)record;
+    EXPECT(decode(b, update, sizeof update - 1, record, ROOM) == IDA_OK);
+    EXPECT(d->bids == 2 && d->asks == 1);
+    EXPECT(d->levels[0].price == 100 && d->levels[0].quantity == 1);
+    EXPECT(d->levels[1].price == 101 && d->levels[1].quantity == 0);
+    EXPECT(d->levels[2].price == 200 && d->levels[2].quantity == 2542619);
+    EXPECT(s->quantities_rounded == 2 && s->levels_off_tick == 1 && s->events_off_tick == 0);
+    EXPECT(decode(b, quote, sizeof quote - 1, record, ROOM) == IDA_OFF_GRID);
+    EXPECT(s->quantities_rounded == 2 && s->levels_off_tick == 1 && s->events_off_tick == 1 && s->records == 1);
+    free(record);
     ida_binance_free(b);
 }
 
@@ -137,6 +161,7 @@ static void symbols_are_checked(void)
 
 int main(void)
 {
+    between_two_steps();
     for (size_t i = 0; i < sizeof messages / sizeof *messages; i++) {
         whole_and_cut(messages[i]);
         changed(messages[i]);

@@ -28,11 +28,12 @@ def note(at_s: float, what: str, **data: Any) -> Note:
     return Note(ts_local_ns=BEGIN + round(at_s * S), what=what, data=data)
 
 
-def quality(states=(), notes=(), statuses=(), markets=None) -> dict[str, Any]:
+def quality(states=(), notes=(), statuses=(), markets=None, end=None) -> dict[str, Any]:
     markets = markets or [Market(lib.IDA_CHAIN_CONTIGUOUS, 1000, pages=8)]
     fold = SimpleNamespace(
-        bounds=SimpleNamespace(start_ns=BEGIN, end_ns=BEGIN + 100 * S), instruments=[SPOT, LINEAR][: len(markets)],
-        markets=markets, states=list(states), notes=list(notes), statuses=list(statuses))
+        bounds=SimpleNamespace(start_ns=BEGIN, end_ns=BEGIN + 100 * S, end=end),
+        instruments=[SPOT, LINEAR][: len(markets)], markets=markets,
+        states=list(states), notes=list(notes), statuses=list(statuses))
     return data_quality(fold)  # type: ignore[arg-type]
 
 
@@ -101,6 +102,17 @@ def test_aggregates_are_numbered_by_themselves():
         record.trade_id = trade_id
         apply(market, record)
     assert market.trade_holes == 0
+
+
+def test_what_lay_between_the_steps_of_the_grid():
+    counts = {"quantities_rounded": 3, "levels_off_tick": 2, "events_off_tick": 1}
+    end = Note(ts_local_ns=BEGIN, what="end", data={"off_grid": {SPOT.name: counts}})
+    found = quality(end=end)["symbols"][SPOT.name]
+    assert {key: found[key] for key in counts} == counts
+    assert {quality()["symbols"][SPOT.name][key] for key in counts} == {0}
+    for foreign in ("x", {SPOT.name: "x"}, {SPOT.name: {"quantities_rounded": "x"}}):
+        end = Note(ts_local_ns=BEGIN, what="end", data={"off_grid": foreign})
+        assert quality(end=end)["symbols"][SPOT.name]["quantities_rounded"] == 0
 
 
 def test_what_was_conflated():

@@ -22,7 +22,7 @@ typedef struct rig {
 
 static void add(rig *r, const char *symbol)
 {
-    ida_binance_symbol s = {.grid = {2, 5, 1, 1}, .market = IDA_SPOT};
+    ida_binance_symbol s = {.grid = {2, 5, 1, 1}, .market = IDA_SPOT, .rounds = *symbol == 'B'};
     uint32_t index;
     memcpy(s.name, symbol, strlen(symbol));
     HOLDS(ida_binance_add(r->decoder, &s, &index) == IDA_OK);
@@ -45,7 +45,8 @@ static void begin(rig *r)
 /* A trade that cannot be one is passed over, and its id is done with. */
 static int is_troubled(const rig *r, uint32_t instrument)
 {
-    return ida_intake_look_stream(r->intake, instrument ? 7 : 1)->problems > 0;
+    return ida_intake_look_stream(r->intake, instrument ? 7 : 1)->problems > 0
+        || ida_binance_look(r->decoder, instrument)->events_off_tick > 0;
 }
 
 /* A trade that is no aggregate: its stream is the instrument's. */

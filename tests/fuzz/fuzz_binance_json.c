@@ -9,11 +9,11 @@ enum { SYMBOLS = 4, ROOM = 1 << 12, LARGE_ROOM = 1 << 20 };
 
 static _Alignas(8) char first[LARGE_ROOM], second[LARGE_ROOM];
 
-/* default_symbol and microseconds, as the ways of calling have them */
+/* learning, default_symbol, microseconds and a grid that rounds, as the ways of calling have them */
 static ida_status decode(const char *text, size_t size, int way, size_t room, ida_record *out)
 {
     ida_binance *decoder = ida_binance_new(SYMBOLS, way & 1);
-    ida_binance_symbol btc = {.name = "BTCUSDT", .grid = {2, 5, 1, 1}, .market = IDA_MARKET_UNKNOWN};
+    ida_binance_symbol btc = {.name = "BTCUSDT", .grid = {2, 5, 1, 1}, .market = IDA_MARKET_UNKNOWN, .rounds = way >> 2};
     ida_binance_problem problem = {0};
     uint32_t index;
 
@@ -29,6 +29,7 @@ static ida_status decode(const char *text, size_t size, int way, size_t room, id
         out->crc = units;
     } else {
         HOLDS(problem.rule && problem.offset <= size && problem.status == (int32_t)status);
+        HOLDS(!(way & 4) || status != IDA_OFF_GRID || problem.passable);
     }
     ida_binance_free(decoder);
     return status;
@@ -37,7 +38,7 @@ static ida_status decode(const char *text, size_t size, int way, size_t room, id
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *text = fuzz_copy(data, size);
-    for (int way = 0; way < 4; way++) {
+    for (int way = 0; way < 6; way++) {
         size_t room = ROOM;
         ida_status status = decode(text, size, way, room, (ida_record *)first);
         if (status == IDA_FULL)

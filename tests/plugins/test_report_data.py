@@ -23,7 +23,8 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def bad(document: dict[str, Any], **changed: Any) -> dict[str, Any]:
     (name, symbol), *_ = document["data"]["symbols"].items()
     worse = {"live_after_s": 1.0, "stale_s": 3.0, "episodes": 1, "stale": [EPISODE], "gaps": 2, "resyncs": 1,
-             "trades_missing": 4, "left_known": 1, "quotes_mismatched": 5}  # fmt: skip
+             "trades_missing": 4, "left_known": 1, "quotes_mismatched": 5,
+             "quantities_rounded": 1, "levels_off_tick": 2}  # fmt: skip
     connection = {"connection": "one", "state": "LIVE", "lives": 2, "messages": 1234, "bytes": 99_000, "streams": 3,
                   "reconnects": 1}  # fmt: skip
     change = {"at": "2023-11-14 22:13:30.000", "connection": "one", "state": "CLOSED", "why": "<i>cut</i>"}
@@ -42,7 +43,8 @@ def test_the_terminal_says_what_was_wrong(document):
     (line,) = [line for line in out.getvalue().splitlines() if line.startswith("Market data: ")]
     assert line == (
         "Market data: stale 3 s in 1 episode; 2 gaps; 1 resync; 4 lost trades; 5 mismatches with quotes; "
-        "the best price left the range of its snapshot 1 time; 1 reconnect; 7 wakings conflated")
+        "the best price left the range of its snapshot 1 time; 1 quantity finer than a lot, rounded up; "
+        "2 levels between two ticks, left out; 1 reconnect; 7 wakings conflated")
     assert ", 97.0 % in step" in out.getvalue()
 
 
