@@ -112,11 +112,17 @@ class Limits:
         words = _too_many(self.budget.weight, "request weight", "1 MINUTE") if status == TOO_MANY else _banned(retry_ns)
         return Verdict(status, retry_ns, used, words)
 
-    def connect(self, address: str) -> bool:
-        """Count an attempt to open a websocket; False: banned, or too many in five minutes."""
+    def connect(self, address: str) -> Verdict:
+        """Count an attempt to open a websocket, a refused one too, and judge it."""
         now_ns, used = self._now_ns(), self._of(address)
-        tried = used.connections.add(1, now_ns)
-        return tried <= self.budget.connections and now_ns >= max(used.banned_until_ns, self._banned_until_ns)
+        until_ns = max(used.banned_until_ns, self._banned_until_ns)
+        tried, weight = used.connections.add(1, now_ns), used.weight.add(0, now_ns)
+        if now_ns < until_ns:
+            return Verdict(BANNED, until_ns, weight, _banned(until_ns))
+        if tried > self.budget.connections:
+            words = f"Too many connection attempts; current limit is {self.budget.connections} per 5 MINUTE."
+            return Verdict(TOO_MANY, used.connections.end_ns(), weight, words)
+        return Verdict(OK, 0, weight)
 
     def ban(self, seconds: float) -> None:
         """Ban every address, as the fault ``ban`` asks; 0 takes all bans back."""

@@ -22,11 +22,11 @@ MOST_SYMBOLS = 100
 
 
 class Refusal(Exception):
-    """What is answered instead: an HTTP status, Binance's code and its words."""
+    """What is answered instead: an HTTP status, Binance's code and its words; ``retry_s``: when to come back."""
 
-    def __init__(self, code: int, msg: str, status: int = 400) -> None:
+    def __init__(self, code: int, msg: str, status: int = 400, retry_s: int | None = None) -> None:
         super().__init__(msg)
-        self.code, self.msg, self.status = code, msg, status
+        self.code, self.msg, self.status, self.retry_s = code, msg, status, retry_s
 
 
 def not_valid(name: str) -> Refusal:

@@ -17,7 +17,7 @@ from ida_sim.server.api import Api, error_body
 from ida_sim.server.connection import GOING_AWAY, Ending, Pace, StreamConnection
 from ida_sim.server.control import control_routes
 from ida_sim.server.faults import MOMENT, Faults, Placed, Target
-from ida_sim.server.limits import Limits
+from ida_sim.server.limits import OK, Limits
 from ida_sim.server.listener import Accepted, Listener
 from ida_sim.server.market import MarketSetup, ServerMarket, build_market
 from ida_sim.server.outlet import Outlet
@@ -137,7 +137,7 @@ class Server:
             spoken = self._spoken(accepted)
         except Refusal as refusal:
             body = error_body(refusal.code, refusal.msg)
-            await refuse_websocket(accepted.stream, accepted.sent, refusal.status, body)
+            await refuse_websocket(accepted.stream, accepted.sent, refusal.status, body, refusal.retry_s)
             return
         self._open[spoken.number] = spoken
         self.wires.serves(spoken.number, spoken.service)
@@ -151,8 +151,9 @@ class Server:
 
     def _spoken(self, accepted: Accepted) -> StreamConnection | ApiConnection:
         path, query = accepted.path or "", {k: v[-1] for k, v in parse_qs(accepted.query).items()}
-        if not self.limits.connect(accepted.client[0]):
-            raise Refusal(-1003, "Too many connection attempts; current limit is 300 per 5 MINUTE.", 429)
+        verdict = self.limits.connect(accepted.client[0])
+        if verdict.status != OK:
+            raise Refusal(-1003, verdict.msg, verdict.status, verdict.retry_after_s(self.market.now_ns()))
         if path.rstrip("/") == WS_API:
             return ApiConnection(
                 accepted.number, Session(self.api, accepted.client[0], accepted.number, query))

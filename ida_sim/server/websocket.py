@@ -63,16 +63,19 @@ async def hold_websocket(stream: trio.abc.Stream, sent: bytes, spoken: Spoken, p
         nursery.cancel_scope.cancel()
 
 
-async def refuse_websocket(stream: trio.abc.Stream, sent: bytes, status: int, body: bytes) -> None:
-    """Answer the request for a websocket with an HTTP error, and close."""
+async def refuse_websocket(stream: trio.abc.Stream, sent: bytes, status: int, body: bytes,
+                           retry_s: int | None = None) -> None:
+    """Answer the request for a websocket with an HTTP error, and close; ``retry_s``: after how long to come back."""
     outlet = Outlet(stream, sent, lambda data: None, [])
     async with trio.open_nursery() as nursery:
         nursery.start_soon(outlet.run)
         nursery.start_soon(_end_with, outlet, nursery.cancel_scope)
         with trio.move_on_after(HANDSHAKE_S):
             request = await wrap_server_stream(nursery, outlet)
-            kind = (b"Content-Type", b"application/json;charset=UTF-8")
-            await request.reject(status, extra_headers=[kind], body=body)
+            headers = [(b"Content-Type", b"application/json;charset=UTF-8")]
+            if retry_s is not None:
+                headers.append((b"Retry-After", b"%d" % retry_s))
+            await request.reject(status, extra_headers=headers, body=body)
         await outlet.aclose()
         nursery.cancel_scope.cancel()
 

@@ -51,7 +51,7 @@ class Session:
         self._since_ns = api.market.now_ns()
         verdict = api.limits.charge(address, CONNECT_WEIGHT)
         if verdict.status != OK:
-            raise Refusal(-1003, verdict.msg, verdict.status)
+            raise Refusal(-1003, verdict.msg, verdict.status, verdict.retry_after_s(api.market.now_ns()))
 
     def answer(self, text: str | bytes) -> Reply:
         """Answer one frame; a wrong one too."""

@@ -89,14 +89,15 @@ def test_who_goes_on_is_banned_twice_as_long_each_time(clock: Clock) -> None:
 
 def test_the_banned_open_no_connection(clock: Clock) -> None:
     limits = Limits(clock, Budget(connections=3))
-    assert [limits.connect("a") for _ in range(4)] == [True, True, True, False]
-    assert limits.connect("b")
+    assert [limits.connect("a").status for _ in range(4)] == [OK, OK, OK, TOO_MANY]
+    assert 0 < limits.connect("a").retry_after_s(clock()) <= 220
+    assert limits.connect("b").status == OK
     clock.wait(220)
-    assert limits.connect("a")
+    assert limits.connect("a").status == OK
     limits.ban(30)
-    assert not limits.connect("c")
+    assert (limits.connect("c").status, limits.connect("c").retry_after_s(clock())) == (BANNED, 30)
     clock.wait(30)
-    assert limits.connect("c")
+    assert limits.connect("c").status == OK
 
 
 def test_a_ban_of_all_is_taken_back(clock: Clock) -> None:

@@ -89,6 +89,18 @@ async def test_the_banned_get_418_everywhere() -> None:
         assert (await open_already.ask("LIST_SUBSCRIPTIONS"))["result"] == []
 
 
+@pytest.mark.parametrize("path", ["/ws/btcusdt@trade", "/stream?streams=btcusdt@trade", "/ws-api/v3"])
+async def test_the_banned_are_told_so_at_the_handshake_and_until_when(path: str) -> None:
+    async with serving() as server:
+        server.limits.ban(90)
+        with pytest.raises(trio_websocket.ConnectionRejected) as refused:
+            async with trio_websocket.open_websocket_url(f"{server.addresses.ws}{path}"):
+                pytest.fail("a connection came about")
+        found = {name.lower(): value for name, value in refused.value.headers or ()}
+        assert (refused.value.status_code, 80 < int(found[b"retry-after"]) <= 90) == (418, True)
+        assert "IP banned until" in json.loads(refused.value.body or b"")["msg"]
+
+
 async def test_a_wrong_time_unit_is_refused_at_the_handshake() -> None:
     async with serving() as server:
         with pytest.raises(trio_websocket.ConnectionRejected) as refused:
