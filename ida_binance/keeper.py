@@ -198,11 +198,10 @@ class Keeper:
             book.life = book.watch.life(now_s)
             if not self._pool.covers(book.plan.depth):
                 book.watch.restarted()
-            elif book.life is Life.DOUBTFUL and not book.probing:
-                book.probing = True
-                nursery.start_soon(self._probe, instrument, book)
-            elif book.life is Life.DEAD and now_s >= book.replace_after_s:
-                self._replace(book, now_s)
+            elif book.life is Life.DOUBTFUL or (book.life is Life.DEAD and now_s >= book.replace_after_s):
+                if not book.probing:
+                    book.probing = True
+                    nursery.start_soon(self._probe, instrument, book)
             elif book.life is Life.LIVE and now_s > book.replace_after_s + MOST_REPLACE_S:
                 book.replace_pause_s = REPLACE_S
 
@@ -217,7 +216,8 @@ class Keeper:
         book.replace_pause_s = min(2 * book.replace_pause_s, MOST_REPLACE_S)
 
     async def _probe(self, instrument: int, book: _Book) -> None:
-        """Silent for longer than usual: what id has the exchange's own book?"""
+        """Silent for longer than usual, or behind the quotes: what id has the exchange's own book? If it is not ahead
+        of the stream either, that is quiet; if it is, or does not tell, a stream behind for too long is dead."""
         cost = weight(PROBE_LEVELS)
         try:
             if self._budget.left(time.time_ns()) >= PROBE_SHARE * cost:
@@ -230,6 +230,10 @@ class Keeper:
                     self._inlet.alive(instrument)
         except (VenueError, *UNREADABLE):
             self.failed_probes += 1  # no proof, so the book becomes stale; it is asked again
+        now_s = trio.current_time()
+        is_dead = book.watch.life(now_s) is Life.DEAD and self._pool.covers(book.plan.depth)
+        if is_dead and now_s >= book.replace_after_s:
+            self._replace(book, now_s)
         await trio.sleep(1.0)
         book.probing = False
 

@@ -34,7 +34,7 @@ class DepthWatch:
         self._mean_s = 0.0
         self._longest_s = 0.0
         self._depth_id = -1
-        self._known_id = -1
+        self._known_id = self._explained_id = -1
         self._behind_s: float | None = None
         self._asked_s: float | None = None
 
@@ -46,7 +46,8 @@ class DepthWatch:
             self._messages = messages
         if depth_id >= 0 and depth_id != self._depth_id:
             self._depth_id, self._behind_s = depth_id, None
-        self._known_id = max(self._known_id, quote_id)
+        if quote_id > self._explained_id:
+            self._known_id = max(self._known_id, quote_id)
         self._compare(now_s)
 
     def _compare(self, now_s: float) -> None:
@@ -68,13 +69,15 @@ class DepthWatch:
         self._asked_s = now_s
         if self._depth_id < 0:  # it has not spoken yet: what is told from here on is to come over it
             self._depth_id = max(book_id, self._known_id)
+        if book_id <= self._depth_id < self._known_id:  # quotes up to that id told of nothing that is in the book
+            self._explained_id, self._known_id = self._known_id, self._depth_id
         self._known_id = max(self._known_id, book_id)
         self._compare(now_s)
 
     def restarted(self) -> None:
         """The stream begins anew, maybe with other ids."""
         self._heard_s = self._behind_s = self._asked_s = None
-        self._depth_id = self._known_id = -1
+        self._depth_id = self._known_id = self._explained_id = -1
 
     @property
     def usual_silence_s(self) -> float:

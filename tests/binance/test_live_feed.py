@@ -200,6 +200,24 @@ async def test_a_dead_depth_stream_beside_live_quotes_is_found() -> None:
         assert any("is dead" in data["why"] for data in seen.changes("CLOSED"))
 
 
+async def test_quotes_ahead_of_a_book_that_stands_still_are_no_dead_stream() -> None:
+    """As at the end of a replay: the last quotes have ids that no diff reaches, nor does the exchange's own book."""
+    async with small_exchange() as exchange, watched(exchange, connections=1) as seen:
+        await seen.synced()
+        running = seen.feed._running
+        assert running is not None
+        assert running.keeper is not None
+        book, probes = exchange.books["BTCUSDT"], running.keeper.probes
+        quote = {"u": book.update_id + 3, "s": "BTCUSDT", "b": "100.00", "B": "1", "a": "100.01", "A": "1"}
+        for _ in range(3):
+            quote["u"] += 1
+            await exchange.tell("btcusdt@bookTicker", quote)
+        await until(lambda: running.keeper is not None and running.keeper.probes > probes + 1)
+        assert running.keeper.dead == 0
+        assert seen.changes("CLOSED") == []
+        assert seen.market.resyncs == 0
+
+
 async def test_a_connection_that_brings_nothing_is_found_though_it_answers_pings() -> None:
     """All its streams are dead: only the exchange's own book tells."""
     async with small_exchange() as exchange, watched(exchange, connections=1) as seen:

@@ -49,6 +49,19 @@ def test_quotes_ahead_for_longer_than_the_bound_are_proof_of_death() -> None:
         assert (watch.life(now + i * 0.1) is Life.DEAD) == (i * 0.1 - 0.1 > BOUND_S)
 
 
+def test_quotes_ahead_of_a_book_that_is_not_are_explained_until_newer_ones_come() -> None:
+    watch, now, last = speaking()
+    watch.saw(now + 0.1, last, last, last + 5)
+    watch.asked(now + BOUND_S + 0.2, last)
+    assert watch.life(now + BOUND_S + 0.2) is Life.LIVE
+    watch.saw(now + 4 * BOUND_S, last, last, last + 5)
+    assert watch.life(now + 9 * BOUND_S) is Life.DOUBTFUL
+    watch.saw(now + 9 * BOUND_S, last, last, last + 6)
+    assert watch.life(now + 10 * BOUND_S + 0.1) is Life.DEAD
+    watch.asked(now + 10 * BOUND_S + 0.2, last + 6)
+    assert watch.life(now + 10 * BOUND_S + 0.2) is Life.DEAD
+
+
 def test_a_stream_that_never_spoke_is_asked_about() -> None:
     watch = DepthWatch(BOUND_S)
     assert watch.life(0.0) is Life.DOUBTFUL
