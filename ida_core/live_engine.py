@@ -23,10 +23,23 @@ from ida_core.timers import NEVER
 from ida_core.timings import Timings
 from ida_core.words import TIME_OVER
 
-#: Events handled between two looks at Trio: what receives must have its turn.
+#: Events handled between two looks at Trio, at most: what receives must have its turn.
 LIVE_BATCH = 64
+#: ... and for no longer than about this, in s: what waits in a socket has no local time yet, so its age is not seen.
+LIVE_BATCH_S = 0.002
 #: One in so many book events is timed: there are fewer than in a simulation, and each tells more.
 LIVE_TIMED_ONE_IN = 5
+
+
+def fitting_batch(batch: int, took_s: float) -> int:
+    """How many events may be handled at once, after so many took so long.
+
+    >>> fitting_batch(64, 0.0128), fitting_batch(1, 0.5), fitting_batch(8, 0.0001), fitting_batch(8, 0.0016)
+    (32, 1, 16, 8)
+    """
+    if took_s > LIVE_BATCH_S:
+        return max(1, batch // 2)
+    return min(LIVE_BATCH, batch * 2) if took_s < LIVE_BATCH_S / 4 else batch
 
 
 class LiveEngine(Engine):
@@ -57,7 +70,9 @@ class LiveEngine(Engine):
         while not is_over():
             real_ns = self._live.real_ns()
             until_ns = min(self.timers.next_ns, real_ns, end_ns)
+            began_s = time.monotonic()
             is_done = self._pump(until_ns, is_over)
+            self.batch = fitting_batch(self.batch, time.monotonic() - began_s)
             if is_done and self.venue.now_ns >= end_ns:
                 return
             if is_done and self.timers.next_ns <= real_ns and time.monotonic() - looked_s < LOOK_S:

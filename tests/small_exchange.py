@@ -55,12 +55,14 @@ class _HeadFirst(trio.abc.Stream):
     def __init__(self, stream: trio.SocketStream, head: bytes) -> None:
         self.stream, self.head = stream, head
         self.frozen = False
+        self.turn = trio.Lock()
 
     async def send_all(self, data: Any) -> None:
         if self.frozen:
             await trio.lowlevel.checkpoint()
         else:
-            await self.stream.send_all(data)
+            async with self.turn:
+                await self.stream.send_all(data)
 
     async def wait_send_all_might_not_block(self) -> None:
         await self.stream.wait_send_all_might_not_block()
