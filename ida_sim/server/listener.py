@@ -120,11 +120,12 @@ class Listener:
     @contextmanager
     def _numbered(self, client: tuple[str, int]) -> Iterator[int]:
         self._last += 1
-        self._numbers[client] = self._last
+        number = self._numbers[client] = self._last
         try:
-            yield self._last
+            yield number
         finally:
-            del self._numbers[client]
+            if self._numbers.get(client) == number:  # its port may be another connection's already
+                del self._numbers[client]
 
     async def _serve(self, socket: trio.SocketStream, number: int, client: tuple[str, int]) -> None:
         stream = self._wrap(socket, number)

@@ -70,3 +70,17 @@ async def test_many_clients_come_and_go_at_once() -> None:
         assert await is_well(server)
         while server.streams.connections:
             await trio.sleep(0.01)
+
+
+async def test_a_port_that_comes_again_before_its_former_connection_is_done_with() -> None:
+    """A reset frees the client's port at once, whatever the server is still waiting for."""
+    client = ("127.0.0.1", 50_000)
+    async with serving() as server:
+        former, latter = server._listener._numbered(client), server._listener._numbered(client)
+        former.__enter__()
+        number = latter.__enter__()
+        former.__exit__(None, None, None)
+        assert server._listener.number_of(client) == number
+        latter.__exit__(None, None, None)
+        assert server._listener.number_of(client) == -1
+        assert await is_well(server)
