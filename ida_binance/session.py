@@ -86,7 +86,7 @@ class Session:
             self._fault(file, line, "crossed", f"bid at or above ask after update {depth.last_id}")
         if changes & lib.IDA_CHANGED_FAULT:
             self._fault(file, line, "level", f"a level of update {depth.last_id} fits in no book")
-        if synced and market.stale > stale:
+        if synced and market.stale > stale and depth.last_id > market.snapshot_id:
             self._duplicates += 1
             text = f"update {depth.last_id} again, after {market.last_update_id}"
             self._faults.add(Fault(file, line, "duplicate", text))
