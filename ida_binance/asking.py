@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Annotated, NamedTuple
 
 import msgspec
+import trio
 
 from ida_binance.budget import Budget
 from ida_binance.environments import Addresses
@@ -73,10 +74,13 @@ class _Time(msgspec.Struct, rename="camel"):
 
 
 def _clock_offset(rest: Rest) -> tuple[int, tuple[int, ...]]:
-    """Our clock less the exchange's, by the quickest of some answers; and half of each round trip."""
+    """Our clock less the exchange's, by the quickest of some answers; and half of each round trip.
+
+    The first answer is left out: making a connection takes time on the way there alone, so the exchange would seem
+    to read its clock earlier than it did, and our clock to be behind.
+    """
     samples: list[tuple[int, int]] = []
-    for _ in range(_CLOCK_SAMPLES):
-        answer = rest.get("/api/v3/time", 1)
+    for answer in trio.run(_times, rest)[1:]:
         try:
             server_ns = msgspec.json.decode(answer.body, type=_Time).server_time * 1_000_000
         except UNREADABLE as error:
@@ -85,6 +89,11 @@ def _clock_offset(rest: Rest) -> tuple[int, tuple[int, ...]]:
         samples.append((answer.round_trip_ns, answer.middle_ns - server_ns))
     _, offset_ns = min(samples)
     return offset_ns, tuple(trip // 2 for trip, _ in samples)
+
+
+async def _times(rest: Rest) -> list[Answer]:
+    async with rest.session() as session:
+        return [await session.get("/api/v3/time", 1) for _ in range(1 + _CLOCK_SAMPLES)]
 
 
 def _exchange_info(rest: Rest, symbols: tuple[str, ...]) -> tuple[ExchangeInfo, tuple[str, ...]]:

@@ -81,17 +81,19 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
     from rich.progress import BarColumn, Progress as Bar, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"),
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[done]}"),
         TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
     )
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("running", total=None, rate="")
+        task = bar.add_task("running", total=None, rate="", done="")
 
         def show(state: Progress) -> None:
             total = state.last_ns - state.first_ns if state.last_ns is not None else None
+            gone_ns = state.now_ns - state.first_ns
+            done = f"{gone_ns / total:>4.0%}" if total else f"{gone_ns / 1e9:.0f} s of the market,"
             bar.update(
-                task, description=f"again, {state.what}" if state.what else "running", total=total,
-                completed=state.now_ns - state.first_ns, rate=rate(state))
+                task, done=done, description=f"again, {state.what}" if state.what else "running", total=total,
+                completed=gone_ns, rate=rate(state))
 
         yield show
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -36,6 +37,7 @@ SYNTHETIC_DURATION_S = 600.0
 SYNTHETIC_TICKS = (512, 1 << 29)
 #: What the symbol of a synthetic market may end in, so that its base is the rest.
 SYNTHETIC_QUOTES = ("USDT", "USDC", "FDUSD", "BTC", "ETH", "BNB", "EUR", "TRY")
+_SPELLED = re.compile("[A-Z0-9]+")
 #: Bounds on how high a book reaches, in ticks.
 LEAST_REACH, MOST_REACH = 1 << 16, 1 << 30
 
@@ -203,6 +205,11 @@ def _synthetic(symbol: str, own: Mapping[str, Any], start_price: Decimal) -> Lis
 
 def _assets(symbol: str, own: Mapping[str, Any]) -> tuple[str, str]:
     """Base and quote: those of [instruments.SYMBOL], or what the name says."""
+    if not _SPELLED.fullmatch(symbol) and not {"base", "quote"} <= own.keys():
+        plain = "".join(filter(str.isalnum, symbol.upper()))
+        hint = "say --symbol for each" if "," in symbol else f"did you mean {plain!r}?"
+        raise ConfigError(
+            f"symbol {symbol!r}: capital letters and digits alone, as in BTCUSDT; {hint}", code="IDA-E3010")
     quote = own.get("quote") or next((q for q in SYNTHETIC_QUOTES if symbol.endswith(q)), "")
     base = own.get("base") or symbol.removesuffix(quote)
     if not (base and quote) or base == quote:

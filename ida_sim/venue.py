@@ -99,7 +99,9 @@ class SimVenue:
         if self.is_synthetic:
             return synthetic_instruments(self._setup, self._config.start_price)
         if not self._setup.feed:
-            raise DataError("the simulated exchange needs prices: --feed FILE… or --feed synthetic", code="IDA-E7002")
+            raise DataError(
+                "the simulated exchange needs prices: --feed FILE…, --feed synthetic, or a live one: --feed binance",
+                code="IDA-E7002")
         self._sources = open_recordings(self._setup, self._config.clock_offset_ms)
         return listed_instruments(self._sources, self._setup)
 

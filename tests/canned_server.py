@@ -22,10 +22,13 @@ class Canned(NamedTuple):
 
 
 class CannedServer:
-    """``answer`` maps a path with its query to what is sent; ``asked`` lists what was asked for."""
+    """``answer`` maps a path with its query to what is sent; ``asked`` lists what was asked for,
+    ``peers`` from which port. ``keeps``: connections are kept for further requests."""
 
-    def __init__(self, context: ssl.SSLContext | None) -> None:
+    def __init__(self, context: ssl.SSLContext | None, keeps: bool = False) -> None:
         self.asked: list[str] = []
+        self.peers: list[int] = []
+        self.keeps = keeps
         self.answer: Callable[[str], Canned] = lambda path: Canned()
         server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         server.daemon_threads = True
@@ -41,8 +44,11 @@ class CannedServer:
         canned = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1" if self.keeps else "HTTP/1.0"
+
             def do_GET(self) -> None:
                 canned.asked.append(self.path)
+                canned.peers.append(self.client_address[1])
                 answer = canned.answer(self.path)
                 self.send_response(answer.status)
                 for name, value in answer.headers.items():
@@ -60,8 +66,8 @@ class CannedServer:
 
 
 @contextmanager
-def canned_server(context: ssl.SSLContext | None = None) -> Iterator[CannedServer]:
-    canned = CannedServer(context)
+def canned_server(context: ssl.SSLContext | None = None, keeps: bool = False) -> Iterator[CannedServer]:
+    canned = CannedServer(context, keeps)
     thread = threading.Thread(target=canned.server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:

@@ -50,7 +50,7 @@ async def test_a_signal_ends_it_in_order(number: signal.Signals) -> None:
 
 
 def test_its_time_may_be_limited() -> None:
-    with exchange("--duration", "0.2") as (program, ready):
+    with exchange("--duration", "3") as (program, ready):
         assert httpx.get(ready["rest"] + "/api/v3/ping").json() == {}
         assert program.wait(20) == 0
 
@@ -73,6 +73,14 @@ def test_what_cannot_be_served_is_refused(recordings: Path, tmp_path: Path) -> N
     assert _fails("--feed", str(tmp_path / "none.gz"))[0] == 7
     assert _fails("--speed", "fast")[0] == 3
     assert _fails("--script", str(tmp_path / "none.toml"))[0] == 3
+
+
+def test_a_symbol_that_no_client_could_ask_for_is_refused() -> None:
+    for symbol, hint in (("BTC/USDT", "'BTCUSDT'"), ("btcusdt", "'BTCUSDT'"), ("BTCUSDT,ETHUSDT", "--symbol for each")):
+        code, text = _fails("--symbol", symbol, "--duration", "0.1")
+        assert code == 3
+        assert symbol in text
+        assert hint in text
 
 
 def test_a_port_that_is_taken_is_said() -> None:
