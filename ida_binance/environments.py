@@ -3,6 +3,7 @@
 Source: Binance Spot API docs, rest-api.md, web-socket-streams.md, testnet and demo-mode general info.
 """
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
@@ -99,19 +100,34 @@ def _own_host(environment: str, parts: SplitResult, http: str, ws: str) -> Addre
 
 
 def _split(environment: str, url: str) -> SplitResult:
+    shown = _shown(url)
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - raises for what is no port
     except ValueError as error:
-        raise ConfigError(f"{environment}.url = {url!r}: {error}", code="IDA-E3020") from error
+        why = "it is no address" if "@" in url else str(error)  # the error may repeat what is not to be shown
+        raise ConfigError(f"{environment}.url = {shown!r}: {why}", code="IDA-E3020") from error
     if parts.scheme not in _SCHEMES or not parts.hostname:
         raise ConfigError(
-            f"{environment}.url = {url!r}: http, https, ws or wss, then a host, as in http://127.0.0.1:9000",
+            f"{environment}.url = {shown!r}: http, https, ws or wss, then a host, as in http://127.0.0.1:9000",
             code="IDA-E3020")
     if parts.username is not None or parts.password is not None:
         raise ConfigError(f"{environment}.url: a name or password has no place in an address", code="IDA-E3020")
     if parts.path not in ("", "/") or parts.query or parts.fragment:
         raise ConfigError(
-            f"{environment}.url = {url!r}: the base alone, {parts.scheme}://{parts.netloc}; the paths are added to it",
-            code="IDA-E3020")
+            f"{environment}.url = {shown!r}: the base alone, {parts.scheme}://{parts.netloc}; the paths are added "
+            "to it", code="IDA-E3020")
     return parts
+
+
+def _shown(url: str) -> str:
+    """As much of it as may be printed: a name, a password or a key may stand before ``@`` and behind ``?`` or ``#``.
+
+    >>> _shown("http://me:secret@[::1"), _shown("http://host/path?apiKey=secret")
+    ('http://...@[::1', 'http://host/path?...')
+    """
+    begin, mark, rest = url.rpartition("@")
+    if mark:
+        scheme, slashes, _ = begin.partition("//")
+        url = f"{scheme if slashes else ''}{slashes}...@{rest}"
+    return re.sub(r"([?#]).*", r"\1...", url, flags=re.DOTALL)

@@ -1,6 +1,5 @@
 """Keeps the books of a pool right: asks for snapshots, tells dead streams from quiet ones, says how things stand."""
 
-import time
 from collections.abc import Sequence
 from random import Random
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from ida_binance.rest import Session
 from ida_binance.snapshots import Ask, SnapshotPolicy, weight
 from ida_binance.unreadable import UNREADABLE
 from ida_binance.watch import DepthWatch, Life
+from ida_core.clock import steady_ns
 from ida_core.errors import RateLimited, VenueError, VenueUnavailable
 from ida_core.events import Note, VenueStatus
 from ida_core.inlet import Inlet
@@ -129,7 +129,7 @@ class Keeper:
 
     def _expire(self) -> None:
         before = self._inlet.committed
-        self._intake.expire(time.time_ns())
+        self._intake.expire(steady_ns())
         if self._inlet.committed != before:
             self._inlet.wake()
 
@@ -141,7 +141,7 @@ class Keeper:
                 self._policy.waits(instrument, now_s)
             else:
                 self._policy.rests(instrument, now_s)
-        for ask in self._policy.asks(now_s, self._budget.left(time.time_ns())):
+        for ask in self._policy.asks(now_s, self._budget.left(steady_ns())):
             nursery.start_soon(self._snapshot, ask)
 
     def _is_wanted(self, instrument: int, book: _Book, now_s: float) -> bool:
@@ -220,7 +220,7 @@ class Keeper:
         of the stream either, that is quiet; if it is, or does not tell, a stream behind for too long is dead."""
         cost = weight(PROBE_LEVELS)
         try:
-            if self._budget.left(time.time_ns()) >= PROBE_SHARE * cost:
+            if self._budget.left(steady_ns()) >= PROBE_SHARE * cost:
                 self.probes += 1
                 answer = await self._session.get(DEPTH, cost, symbol=book.plan.symbol, limit=PROBE_LEVELS)
                 found = msgspec.json.decode(answer.body, type=_Id)
@@ -254,7 +254,7 @@ class Keeper:
 
     def _stand(self) -> tuple[str, str]:
         until_ns = self._budget.banned_until_ns
-        if until_ns > time.time_ns():
+        if until_ns > steady_ns():
             return DOWN, f"this address is banned until {clock(until_ns)}; nothing is asked before"
         if not self._pool.is_live:
             error = self._pool.last_error
@@ -270,8 +270,8 @@ class Keeper:
     def _end_of_patience(self, reason: str) -> VenueError:
         text = f"{self.name}: {reason}; that lasted longer than patience_s = {self._patience_s:g}"
         until_ns = self._budget.banned_until_ns
-        if until_ns > time.time_ns():
-            return RateLimited(text, (until_ns - time.time_ns()) / NS_PER_S, code="IDA-E4210")
+        if until_ns > steady_ns():
+            return RateLimited(text, (until_ns - steady_ns()) / NS_PER_S, code="IDA-E4210")
         return VenueUnavailable(text)
 
 

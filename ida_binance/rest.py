@@ -5,7 +5,6 @@ Every answer corrects the budget. Nothing here waits for it: a request that the 
 
 import re
 import ssl
-import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ import trio
 
 from ida_binance.budget import NS_PER_S, Budget, clock
 from ida_binance.unreadable import UNREADABLE
+from ida_core.clock import steady_ns
 from ida_core.errors import RateLimited, RequestRejected, VenueError, VenueUnavailable
 
 MOST_BODY_BYTES = 128 << 20
@@ -90,7 +90,7 @@ class Rest:
     def _admit(self, path: str, weight: int, parameters: Mapping[str, Any]) -> tuple[str, int]:
         """Spend the weight; the URL and the time."""
         query = urlencode({key: value for key, value in parameters.items() if value is not None})
-        url, now_ns = f"{self.base}{path}{query and '?' + query}", time.time_ns()
+        url, now_ns = f"{self.base}{path}{query and '?' + query}", steady_ns()
         wait_s = self.budget.wait_s(weight, now_ns)
         if wait_s:
             banned = self.budget.banned_until_ns > now_ns
@@ -128,7 +128,7 @@ class Rest:
 
     def _judge(self, url: str, response: httpx.Response, body: bytes, sent_ns: int) -> Answer:
         """The answer of status 200; any other raises."""
-        received_ns, status = time.time_ns(), response.status_code
+        received_ns, status = steady_ns(), response.status_code
         self.budget.correct(response.headers, sent_ns, received_ns)
         if status == 200:
             if body[:1] not in (b"{", b"["):
@@ -149,7 +149,7 @@ class Rest:
 
         ``headers`` are looked up by lower-case names.
         """
-        now_ns, wait_s = time.time_ns(), _retry_after_s(headers)
+        now_ns, wait_s = steady_ns(), _retry_after_s(headers)
         if status == 429:
             wait_s = PAUSE_S if wait_s is None else wait_s
             self.budget.pause(now_ns + int(wait_s * NS_PER_S))

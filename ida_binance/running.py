@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from random import Random
@@ -20,6 +19,7 @@ from ida_binance.live_recorder import LiveRecorder
 from ida_binance.plan import connections_needed, spread
 from ida_binance.pool import Health, Line, Pool
 from ida_binance.streams import Stream, parse
+from ida_core.clock import steady_ns
 from ida_core.errors import IdaError
 from ida_core.events import Note
 from ida_core.inlet import Inlet
@@ -47,7 +47,7 @@ class Running:
         self._intake = self._make_intake(sum(map(len, copies)))
         self.pool = Pool(
             self._way(), copies, self._intake, attempts=self._config.attempts, random=self._random,
-            lifetime_s=self._config.lifetime_s, enter=self._closed_s, refused=self._refused, now_ns=time.time_ns,
+            lifetime_s=self._config.lifetime_s, enter=self._closed_s, refused=self._refused, now_ns=steady_ns,
             on_change=self._tell, on_pong=self._pong, on_batch=inlet.wake,
         )  # fmt: skip
         self.keeper: Keeper | None = None
@@ -178,7 +178,7 @@ class Running:
 
     def _closed_s(self) -> float:
         """How long no connection may be attempted: while a ban or a pause lasts."""
-        return max(0.0, (self._rest.budget.closed_until_ns - time.time_ns()) / NS_PER_S)
+        return max(0.0, (self._rest.budget.closed_until_ns - steady_ns()) / NS_PER_S)
 
     def _refused(self, error: HandshakeRefused) -> None:
         self._rest.limited(str(error), error.status, error.headers)

@@ -1,6 +1,8 @@
 """Time: real, or driven by the events that were seen. Both are ``trio.abc.Clock``.
 
-In a simulation ``trio.sleep`` in a plugin, a retry or a timeout runs on simulated time, unchanged.
+In a simulation ``trio.sleep`` in a plugin, a retry or a timeout runs on simulated time, unchanged. Real time is the
+wall clock as the process found it, and goes on from there at a steady pace: whoever sets the clock back by an hour
+must not stop timers, deadlines and the search for stale books for that hour.
 """
 
 import math
@@ -9,6 +11,18 @@ import time
 import trio
 
 NS = 1_000_000_000
+#: One that goes on while the machine sleeps, where there is such.
+_STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+_BEGAN_NS = time.time_ns() - time.clock_gettime_ns(_STEADY)
+
+
+def steady_ns() -> int:
+    """Local time of what is live: ns since 1970 UTC, never set forwards or back while the process lives.
+
+    >>> steady_ns() <= steady_ns()
+    True
+    """
+    return _BEGAN_NS + time.clock_gettime_ns(_STEADY)
 
 
 class SimulatedClock(trio.abc.Clock):
@@ -49,14 +63,14 @@ class SimulatedClock(trio.abc.Clock):
 
 
 class LiveClock(trio.abc.Clock):
-    """The machine's clocks: monotonic for Trio, wall clock for stamps."""
+    """The machine's clocks: monotonic for Trio, ``steady_ns`` for stamps."""
 
     def start_clock(self) -> None:
         """The machine's clock runs already."""
 
     @property
     def now_ns(self) -> int:
-        return time.time_ns()
+        return steady_ns()
 
     def set(self, now_ns: int) -> None:
         """It goes by itself."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 import trio
 
 from ida_core.book import Market
+from ida_core.clock import steady_ns
 from ida_core.events import Event, Note, VenueStatus
 from ida_core.model import Side
 from ida_core.native import ffi, lib
@@ -87,7 +87,7 @@ class Inlet:
         """
         if isinstance(event, Note) and event.what in OWN_NOTES:
             raise ValueError(f"inlet: a note {event.what!r} is the engine's own")
-        now_ns = time.time_ns()
+        now_ns = steady_ns()
         lib.ida_inlet_raise(self._pointer, now_ns)
         self._told.append((int(self._view.entered), now_ns, event))
         self._mark()
@@ -95,7 +95,7 @@ class Inlet:
 
     def alive(self, instrument: int, ts_local_ns: int | None = None) -> None:
         """The instrument's depth stream is proven to live, with all that was put in before; now unless said."""
-        lib.ida_inlet_alive(self._pointer, instrument, time.time_ns() if ts_local_ns is None else ts_local_ns)
+        lib.ida_inlet_alive(self._pointer, instrument, steady_ns() if ts_local_ns is None else ts_local_ns)
         self.wake()
 
     def snapshot(
@@ -193,7 +193,7 @@ class Inlet:
     ) -> bool:
         head = record.head
         head.kind, head.flags, head.instrument, head.crc = kind, flags, instrument, 0
-        head.ts_local_ns = time.time_ns() if local_ns is None else local_ns
+        head.ts_local_ns = steady_ns() if local_ns is None else local_ns
         head.ts_venue_ns = head.ts_local_ns if venue_ns is None else venue_ns
         if venue_ns is None:
             head.flags |= lib.IDA_FLAG_NO_VENUE_TIME

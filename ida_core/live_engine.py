@@ -13,7 +13,7 @@ import trio
 from msgspec.structs import replace
 
 from ida_core.blame import MOST_TRACED, words_of, writable
-from ida_core.clock import NS
+from ida_core.clock import NS, steady_ns
 from ida_core.collector import collect_due
 from ida_core.engine import LOOK_S, Engine, Stop
 from ida_core.errors import FAILURES, IdaError, VenueError, sole
@@ -115,7 +115,7 @@ class LiveEngine(Engine):
                 self._token.run_sync_soon(self._wake, idempotent=True)
 
     def _note_receipt(self) -> None:
-        self.latency["receive_to_strategy"].add(max(0, time.time_ns() - self.venue.now_ns))
+        self.latency["receive_to_strategy"].add(max(0, steady_ns() - self.venue.now_ns))
 
     # ------------------------------------------------------------- beside it
 

@@ -5,7 +5,6 @@ trio-websocket speaks the protocol - handshake, ping, pong, close - over a strea
 """
 
 import ssl
-import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple, cast
 import trio
 import trio_websocket
 
+from ida_core.clock import steady_ns
 from ida_core.errors import VenueUnavailable
 from ida_core.native import ffi, lib
 from ida_core.tap_stream import (
@@ -224,7 +224,7 @@ class Tap:
             ffi.memmove(room, early, count)
         else:
             count = await self._stream.transport.receive_into(room, self._size[0])
-        lib.ida_frames_received(self._frames, count, time.time_ns())
+        lib.ida_frames_received(self._frames, count, steady_ns())
         return count
 
     async def _split(self, sink: Sink) -> None:

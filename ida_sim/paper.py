@@ -6,7 +6,6 @@ exchange itself did, so a request takes as much longer to it.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any, ClassVar
@@ -27,6 +26,7 @@ from ida_core import (
     WorstCase,
     silence,
 )
+from ida_core.clock import steady_ns
 from ida_core.native import lib
 from ida_sim.venue import SimVenue
 
@@ -55,7 +55,7 @@ class PaperVenue(SimVenue):
             raise
 
     def _start(self) -> None:
-        self._start_ns = self._looked_ns = time.time_ns()
+        self._start_ns = self._looked_ns = steady_ns()
         self._inlet = Inlet(len(self._listed))
         self._inlet.attach(self._markets)
         self._timeline.set_inlet(self._inlet, self._start_ns, self._feed.staleness_ns, DELAY_NS)
@@ -87,7 +87,7 @@ class PaperVenue(SimVenue):
         return None if duration_s is None else self._start_ns + int(duration_s * 1e9)
 
     def real_ns(self) -> int:
-        return max(time.time_ns(), self._inlet.newest_ns)
+        return max(steady_ns(), self._inlet.newest_ns)
 
     async def work(self) -> None:
         await self._feed.run(self._inlet)
@@ -97,7 +97,7 @@ class PaperVenue(SimVenue):
         return self._feed.last_words()
 
     async def wait(self, until_ns: int) -> None:
-        timeout_s = (min(until_ns, self._timeline.due_ns()) - time.time_ns()) / 1e9
+        timeout_s = (min(until_ns, self._timeline.due_ns()) - steady_ns()) / 1e9
         if timeout_s <= 0:
             await trio.lowlevel.checkpoint()
         else:
@@ -108,7 +108,7 @@ class PaperVenue(SimVenue):
         self._feed.subscribe(instrument, subscription)
 
     def next_event(self, until_ns: int) -> Event | int | None:
-        self._real[0] = time.time_ns()
+        self._real[0] = steady_ns()
         return super().next_event(until_ns)
 
     def _happening(self, what: int) -> Event | None:
@@ -125,7 +125,7 @@ class PaperVenue(SimVenue):
         return super()._happening(what)
 
     def _sent_ns(self) -> int:
-        now = time.time_ns()
+        now = steady_ns()
         if now - self._looked_ns > LOOK_NS:
             self._looked_ns, self._delay_ns = now, self._feed_delay_ns()
         return max(now, int(self._event.now_ns)) + self._delay_ns

@@ -141,7 +141,7 @@ async def _send_later(connection: WebSocketConnection, reply: Reply) -> None:
 def _read(text: str | bytes) -> dict[str, Any]:
     try:
         found = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise Refusal(-1135, "Invalid JSON Request")

@@ -132,3 +132,15 @@ def test_an_address_that_cannot_be_is_refused(environment: str, url: str, text: 
         addresses(environment, url)
     assert error.value.code == "IDA-E3020"
     assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize("url", [
+    "http://me:SECRET@127.0.0.1:9000", "http://me:SECRET@127.0.0.1:99999", "ftp://me:SECRET@127.0.0.1",
+    "http://me:SECRET@[::1", "me:SECRET@127.0.0.1", "http://127.0.0.1/?apiKey=SECRET", "https://me:SECRET@api.binance.com",
+    "http://127.0.0.1/#SECRET",
+])  # fmt: skip
+def test_no_secret_of_an_address_is_told(url: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        addresses("binance", url)
+    assert error.value.code == "IDA-E3020"
+    assert "SECRET" not in str(error.value)

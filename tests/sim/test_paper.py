@@ -69,6 +69,25 @@ class Wary(Strategy):
     def on_signal(self, ctx, signal):
         ctx.place(Side.BUY, 100, type=OrderType.MARKET, note=f"signal {signal.data}")
 
+class Setter(Strategy):
+    "Sets the machine's clock, as all in this process see it, by an hour."
+    name = "setter"
+    by_s = -3600
+
+    def on_start(self, ctx):
+        self.seen = 0
+        ctx.every(0.05)
+
+    def on_timer(self, ctx, timer):
+        self.seen += 1
+        if self.seen == 10:
+            real = time.time_ns
+            time.time_ns = lambda: real() + self.by_s * 10**9
+
+class Hurrier(Setter):
+    name = "hurrier"
+    by_s = 3600
+
 class Beats(FeedPlugin):
     name = "beats"
 
@@ -90,7 +109,7 @@ class Broken(LiveFeed):
 
 @hookimpl
 def ida_strategies():
-    return [Taker, Slow, Wary]
+    return [Taker, Slow, Wary, Setter, Hurrier]
 
 @hookimpl
 def ida_feeds():
@@ -253,6 +272,17 @@ def test_a_silent_stream_makes_the_book_stale_until_it_is_heard_of(desk: Desk) -
     assert "the bound is 0.4 s" in states[1]["reason"]
     assert document["fills"]["count"] >= 2  # the exchange has no market to fill it on while it is stale
     assert document["orders"]["rejected"] + sum(document["risk"]["refused"].values()) >= 1
+    assert desk.replay(document)["same"]
+
+
+@pytest.mark.parametrize("strategy", ["setter", "hurrier"])
+def test_a_clock_that_is_set_moves_no_deadline(desk: Desk, strategy: str) -> None:
+    """Back by an hour it would stop timers and the search for stale books for that hour; forward, end the run."""
+    with served_bytes(flowing()) as address:
+        code, document, _ = desk.run(address, "--strategy", strategy, "--duration", "2")
+    assert code == 0
+    assert document["plugin_time"][f"strategy {strategy}"]["calls"] > 20
+    assert document["data"]["symbols"]["BTCUSDT"]["stale_s"] < 60
     assert desk.replay(document)["same"]
 
 
