@@ -41,6 +41,7 @@ struct ida_flow {
     int64_t index;    /* of the last one: its time is index x STEP */
     int64_t first;    /* the oldest there is */
     int64_t book_from, trades_from; /* marks from which on nothing is missing; NEVER: something is */
+    int64_t holes;    /* of the ids of trades, when last looked at */
     int64_t traded;   /* the mark before the last trade */
     int32_t is_known;
     int32_t is_lost;  /* the stream was, and has told nothing since */
@@ -163,6 +164,11 @@ static void see(void *state, const ida_record *record, int changes)
     move_to(f, record->ts_local_ns);
     if (f->is_lost) {
         f->is_lost = 0;
+        f->trades_from = f->index + 1;
+    }
+    int64_t holes = ida_market_look(f->market)->trade_holes;
+    if (holes != f->holes) { /* of what was traded there nothing is known */
+        f->holes = holes;
         f->trades_from = f->index + 1;
     }
     if (record->kind == IDA_TRADE)
@@ -374,6 +380,7 @@ static ida_flow *flow_new(ida_market *m)
     f->traded = -1;
     f->is_lost = 1; /* what came before the next record is not known */
     f->trades_from = NEVER;
+    f->holes = ida_market_look(m)->trade_holes;
     see_book(f);
     return f;
 }

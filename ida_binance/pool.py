@@ -295,6 +295,8 @@ class Pool:
                 continue
             rates = {name: self.intake.stream(name).rate for line in lines for name in line.streams}
             for move in moves([line.streams for line in lines], rates, self._most_streams):
+                if move.stream not in lines[move.source].streams:
+                    continue  # not wanted any more, since the moves were thought out
                 await self._give(lines[move.target], [move.stream])
                 await self._take(lines[move.source], [move.stream])
 

@@ -62,6 +62,27 @@ def test_quotes_ahead_of_a_book_that_is_not_are_explained_until_newer_ones_come(
     assert watch.life(now + 10 * BOUND_S + 0.2) is Life.DEAD
 
 
+def test_a_stream_that_goes_on_but_ever_later_is_dead() -> None:
+    """Each of its messages is new, and each tells of a market that was four seconds ago."""
+    watch, now, last = speaking()
+    for i in range(1, 80):
+        now += 0.1
+        watch.saw(now, last + i, last + max(0, i - 40), last + i)
+        assert (watch.life(now) is Life.DEAD) == (i * 0.1 - 0.1 > BOUND_S + 0.05), i
+
+
+def test_ids_that_begin_anew_are_no_death() -> None:
+    """Whichever of both streams is known first to have begun anew."""
+    for depth_first in (True, False):
+        watch, now, last = speaking()
+        for i in range(1, 80):
+            now += 0.1
+            depth = i if depth_first or i > 9 else last
+            quote = i if not depth_first or i > 9 else last
+            watch.saw(now, last + i, depth, quote)
+            assert watch.life(now) is Life.LIVE, (depth_first, i)
+
+
 def test_a_stream_that_never_spoke_is_asked_about() -> None:
     watch = DepthWatch(BOUND_S)
     assert watch.life(0.0) is Life.DOUBTFUL
@@ -88,19 +109,18 @@ def test_dead_is_only_who_was_behind_for_longer_than_the_bound(
 ) -> None:
     """The naive twin keeps all that was known, with its times."""
     watch, now, messages, depth, quote = DepthWatch(BOUND_S), 0.0, 0, 0, 0
-    behind_since: float | None = None
+    known: list[tuple[int, float]] = []
     watch.saw(now, 1, 0, 0)
     for step, new, ahead, ask in steps:
         now += step
         messages, depth = messages + (new > 0), depth + new
-        quote = max(quote, depth - 1 + ahead)
+        if depth - 1 + ahead > quote:
+            quote = depth - 1 + ahead
+            known.append((quote, now))
         watch.saw(now, 1 + messages, depth, quote)
         if ask:
             watch.asked(now, quote)
-        if new:
-            behind_since = None
-        behind_since = (now if behind_since is None else behind_since) if quote > depth else None
-        dead = behind_since is not None and now - behind_since > BOUND_S
+        dead = any(update_id > depth and now - since > BOUND_S for update_id, since in known)
         assert (watch.life(now) is Life.DEAD) == dead
 
 

@@ -340,6 +340,18 @@ def test_trades_of_a_market_without_a_book_are_known():
     assert market.effective_spread(1) is None
 
 
+def test_of_a_window_with_missing_trades_nothing_is_known():
+    market = Market(lib.IDA_CHAIN_CONTIGUOUS, 1000)
+    market.trade_flow(1)
+    numbers = [*range(1, 22), *range(50, 75)]
+    for i, number in enumerate(numbers):
+        one = trade(100, 2, ts=BEGIN + i * STEP)
+        one.trade_id = one.first_trade_id = one.last_trade_id = number
+        apply(market, one)
+        assert (market.trade_flow(1) is None) == (i < 11 or 21 <= i < 32), i
+    assert market.trade_holes == 1
+
+
 def test_an_hour_of_quiet_is_no_trades_and_a_mid_that_stood():
     play = steady()
     play.now += 3600 * SECOND

@@ -125,7 +125,7 @@ def last_status(run: Run) -> str:
     """What the venue said of itself last."""
     (log,) = run.runs.glob("*/log.jsonl")
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    states = [line["state"] for line in lines if line["event"] == "state" and line["instrument"] == -1]
+    states = [line["state"] for line in lines if line["what"] == "state" and line["instrument"] == -1]
     return states[-1] if states else ""
 
 
