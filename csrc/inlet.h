@@ -38,8 +38,7 @@ ida_status ida_inlet_commit(ida_inlet *n);
 /* As room, copy and commit; IDA_FULL. */
 ida_status ida_inlet_push(ida_inlet *n, const ida_record *record);
 /* Proof that the depth stream of an instrument lives although nothing comes (a pong on its connection, ...), good for
- * all that was committed before it. A committed IDA_DEPTH that the book is
- * not past is proof too. */
+ * all that was committed before it. A committed IDA_DEPTH is proof too. */
 void ida_inlet_alive(ida_inlet *n, uint32_t instrument, int64_t ts_local_ns);
 /* For who has no timeline: applies all that waits to the market of its instrument. IDA_RANGE: a book was given up, for a
  * level did not fit (all others are applied). */

@@ -788,15 +788,6 @@ static int is_heard(ida_timeline *t, uint32_t i, int64_t proof_ns, ida_event *ev
     return x->silent && t->live.judged_ns <= later(x->proof_ns, x->bound_ns / 2) && tell_state(t, i, 0, event);
 }
 
-/* A diff that the book is past proves nothing: after a restart of the exchange its ids may have begun anew. */
-static int is_proof(const instrument *x, const ida_record *r)
-{
-    const ida_sync_view *sync = ida_market_sync(x->market);
-    if (r->kind != IDA_DEPTH)
-        return r->kind == IDA_ALIVE;
-    return sync->state != IDA_SYNCED || ((const ida_depth *)r)->last_id > sync->last_id;
-}
-
 static int tell_behind(ida_timeline *t, int behind, int64_t by_ns, ida_event *event)
 {
     t->live.behind = behind;
@@ -868,7 +859,7 @@ static int deliver_live(ida_timeline *t, const ida_record *r, ida_event *event)
     uint32_t i = r->instrument;
     if (is_turn(t, r, event))
         return 1;
-    if (is_proof(&t->instruments[i], r) && is_heard(t, i, r->ts_local_ns, event))
+    if ((r->kind == IDA_DEPTH || r->kind == IDA_ALIVE) && is_heard(t, i, r->ts_local_ns, event))
         return 1;
     t->live.exchanged = 0;
     r = ida_inlet_take(t->live.inlet);

@@ -247,21 +247,6 @@ def test_a_disproved_book_is_told_and_healed_for_us_and_for_the_exchange(tmp_pat
         assert book.levels(Side.BUY, 9) == [(99, 1), (98, 7)]
 
 
-def test_diffs_that_the_book_is_past_are_no_proof_of_life(tmp_path: Path) -> None:
-    """An exchange that came back with lower ids: its diffs come, and tell nothing of this book."""
-    run = Run(tmp_path)
-    run.put("depth", 0, 0)
-    run.take(run.clock + 1, 1000, 0)
-    assert run.markets[0].synced
-    for step in range(4):
-        run.clock += BOUND // 3 + 1
-        run.inlet.depth(0, 1, 1, [(98, step + 1)], [], ts_local_ns=run.clock)
-        run.take(run.clock + 1, 1000, 0)
-    states = [told.state for told, *_ in run.told if isinstance(told, MarketState) and told.instrument == 0]
-    assert states[-1] == "STALE"
-    assert not run.markets[0].synced
-
-
 def test_the_same_records_make_the_same_journal_live_and_from_a_file(recordings: Path, tmp_path: Path) -> None:
     """Live, a record is at the exchange and at us at once; what we see of the market, and so journal, is the same."""
     path = recordings / "captures" / "spot_btcusdt_20240808_first15s.gz"
