@@ -25,7 +25,9 @@ enum ida_kind {
     IDA_SIGNAL = 38,   /* JSON: an event of a feed plugin */
     IDA_NOTE = 39,     /* JSON: start, stop, plugin failures, halts */
     IDA_TIMING = 40,   /* JSON: wall-clock measurements; never part of the journal's hash */
-    IDA_FUNDING = 41   /* JSON: funding charged or paid */
+    IDA_FUNDING = 41,  /* JSON: funding charged or paid */
+    IDA_SENT = 42,     /* JSON: a request's bytes went out; measured, so never part of the journal's hash */
+    IDA_TRANSFER = 43  /* JSON: a deposit, a withdrawal: what moved a balance and was no order */
 };
 
 enum { IDA_MARKET_KINDS = 10 }; /* kinds of market data are below */

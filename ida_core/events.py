@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ida_core.model import OrderType, SelfTradePrevention, Side, TimeInForce
+from ida_core.model import ListKind, OrderType, PegPrice, SelfTradePrevention, Side, TimeInForce
 
 #: ``OrderUpdate.reason`` of an order that expired because the simulated market was over when it arrived. No exchange
 #: has accepted it.
@@ -124,6 +124,10 @@ class Request(Event, frozen=True, kw_only=True, tag_field="request"):
 
 
 class PlaceOrder(Request, frozen=True, tag="place"):
+    """``iceberg``: lots that are shown at a time, 0: all. ``trailing_delta``: of a stop that follows the last price, in
+    basis points; 0: none. ``peg``: the price is taken from the book when the order enters it, ``peg_offset`` levels
+    deeper, and ``price`` is None. ``smart``: by the exchange's smart order routing."""
+
     side: Side
     type: OrderType
     quantity: int
@@ -134,6 +138,22 @@ class PlaceOrder(Request, frozen=True, tag="place"):
     stp: SelfTradePrevention = SelfTradePrevention.EXPIRE_MAKER
     reduce_only: bool = False
     note: str = ""
+    iceberg: int = 0
+    trailing_delta: int = 0
+    peg: PegPrice | None = None
+    peg_offset: int = 0
+    smart: bool = False
+
+
+class PlaceList(Request, frozen=True, tag="place_list"):
+    """Several orders that hang together; ``order_id`` is the list's own client id, each leg has one of its own.
+
+    ``legs``: OCO (above, below); OTO and OPO (working, pending); OTOCO and OPOCO (working, pending above, pending
+    below). Legs of one list are on one instrument, and those that are a pair on one side with one quantity. Pending
+    legs of OPO and OPOCO have the quantity 0: the exchange tells it. To cancel a leg is to cancel the list."""
+
+    kind: ListKind
+    legs: tuple[PlaceOrder, ...]
 
 
 class CancelOrder(Request, frozen=True, tag="cancel"):
@@ -146,6 +166,12 @@ class ReplaceOrder(Request, frozen=True, tag="replace"):
     new_order_id: str
     quantity: int
     price: int
+
+
+class AmendOrder(Request, frozen=True, tag="amend"):
+    """Lower the quantity of ``order_id`` to ``quantity`` lots in all and keep its id and its place in the queue."""
+
+    quantity: int
 
 
 class CancelAll(Request, frozen=True, tag="cancel_all"):
@@ -162,7 +188,8 @@ class OrderUpdate(Event, frozen=True):
     ``price`` and ``quantity`` are this trade's for TRADE (0 otherwise); ``cumulative`` lots filled in all;
     ``trade_id`` is the venue's, by which fills are deduplicated. ``fee`` is positive when charged, negative for a
     rebate. ``reason`` is the rule that made a fill (simulated) or the venue's text of a refusal.
-    ``ahead``: lots ahead in the queue where the venue tells it (simulated), else -1.
+    ``ahead``: lots ahead in the queue where the venue tells it (simulated), else -1. ``list_id``: the client id of the
+    list it is a leg of. A pending leg is told as NEW with the status PENDING_NEW, and as NEW again when it works.
     """
 
     order_id: str
@@ -182,10 +209,38 @@ class OrderUpdate(Event, frozen=True):
     reason: str = ""
     code: int = 0
     ahead: int = -1
+    list_id: str = ""
+
+
+class RequestSent(Event, frozen=True):
+    """The bytes of a request on ``order_id`` were handed to the socket at ``ts_local_ns``; live venues alone tell it.
+
+    ``what``: the request's tag (``place``, ``cancel``, ...); ``by``: ``ws-api`` or ``rest``. ``decided_ns`` and
+    ``approved_ns``: when the strategy asked for it and when risk had passed it, on the same clock; the engine adds
+    them.
+    """
+
+    order_id: str
+    what: str
+    by: str = ""
+    decided_ns: int = 0
+    approved_ns: int = 0
+
+
+class Transfer(Event, frozen=True):
+    """What moved a balance and was no order: a deposit, a withdrawal, a transfer. ``amount`` is signed."""
+
+    asset: str
+    amount: Decimal
+    reason: str = ""
 
 
 class BalanceUpdate(Event, frozen=True):
-    """Absolute balances of the assets that changed: asset → [free, locked]."""
+    """Absolute balances of the assets that changed: asset → [free, locked].
+
+    ``reason`` ``SNAPSHOT``: all assets of the account, as it stood when everything told before had happened and nothing
+    else; the ledger must agree with it.
+    """
 
     balances: dict[str, tuple[Decimal, Decimal]]
     reason: str = ""

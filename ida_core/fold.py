@@ -27,7 +27,7 @@ from ida_core.events import (
     ReplaceOrder,
     VenueStatus,
 )
-from ida_core.journal import KIND_NAMES, NEVER, JournalReader, Timing
+from ida_core.journal import KIND_NAMES, MEASURED, NEVER, JournalReader, Timing
 from ida_core.ledger import Ledger
 from ida_core.model import Instrument
 from ida_core.order_table import OrderTable
@@ -97,7 +97,7 @@ def bounds_of(folder: Path) -> Bounds:
 def _times_of(folder: Path) -> tuple[int, int]:
     """First and last local time by reading every record: for runs that did not end in order."""
     first = last = 0
-    kinds = [kind for kind in KIND_NAMES if kind != "timing"]
+    kinds = [kind for kind in KIND_NAMES if kind not in MEASURED]
     with JournalReader(folder) as reader:
         for record in reader.scan(kinds):
             first = first or record.ts_local_ns

@@ -18,6 +18,7 @@ import msgspec
 from ida_core.book import MARKET_KINDS, Market
 from ida_core.errors import DataError, OutputError
 from ida_core.events import (
+    AmendOrder,
     AnyRequest,
     BalanceUpdate,
     CancelAll,
@@ -27,11 +28,14 @@ from ida_core.events import (
     MarketState,
     Note,
     OrderUpdate,
+    PlaceList,
     PlaceOrder,
     Refusal,
     ReplaceOrder,
+    RequestSent,
     Signal,
     Timer,
+    Transfer,
     VenueStatus,
 )  # fmt: skip
 from ida_core.native import ffi, lib
@@ -58,31 +62,39 @@ class Timing(Event, frozen=True):
 #: The kind under which each class of event is journaled.
 KINDS: dict[type[Event], int] = {
     PlaceOrder: lib.IDA_REQUEST, CancelOrder: lib.IDA_REQUEST, ReplaceOrder: lib.IDA_REQUEST,
-    CancelAll: lib.IDA_REQUEST, OrderUpdate: lib.IDA_REPORT, BalanceUpdate: lib.IDA_BALANCE,
+    PlaceList: lib.IDA_REQUEST, AmendOrder: lib.IDA_REQUEST, CancelAll: lib.IDA_REQUEST,
+    OrderUpdate: lib.IDA_REPORT, BalanceUpdate: lib.IDA_BALANCE,
     Timer: lib.IDA_TIMER, Refusal: lib.IDA_REFUSAL, MarketState: lib.IDA_STATUS_CHANGE,
     VenueStatus: lib.IDA_STATUS_CHANGE, Signal: lib.IDA_SIGNAL, Note: lib.IDA_NOTE,
-    Timing: lib.IDA_TIMING, FundingPayment: lib.IDA_FUNDING,
+    Timing: lib.IDA_TIMING, FundingPayment: lib.IDA_FUNDING, RequestSent: lib.IDA_SENT,
+    Transfer: lib.IDA_TRANSFER,
 }  # fmt: skip
 
 #: Events that concern one instrument, always.
-_OF_INSTRUMENT = (PlaceOrder, CancelOrder, ReplaceOrder, OrderUpdate, FundingPayment, MarketState)
+_OF_INSTRUMENT = (
+    PlaceOrder, PlaceList, AmendOrder, CancelOrder, ReplaceOrder, OrderUpdate, FundingPayment, MarketState,
+)  # fmt: skip
 
 #: The words by which ``JournalReader.scan`` is asked for kinds.
 KIND_NAMES: dict[str, int] = {
     **MARKET_KINDS, "request": lib.IDA_REQUEST, "report": lib.IDA_REPORT,
     "balance": lib.IDA_BALANCE, "timer": lib.IDA_TIMER, "refusal": lib.IDA_REFUSAL,
     "status": lib.IDA_STATUS_CHANGE, "signal": lib.IDA_SIGNAL, "note": lib.IDA_NOTE,
-    "timing": lib.IDA_TIMING, "funding": lib.IDA_FUNDING,
+    "timing": lib.IDA_TIMING, "funding": lib.IDA_FUNDING, "sent": lib.IDA_SENT,
+    "transfer": lib.IDA_TRANSFER,
 }  # fmt: skip
+
+#: Kinds that tell of the machine's clock alone: no two runs are alike in them.
+MEASURED = ("timing", "sent")
 
 _append_text = lib.ida_journal_append_text
 _ENCODE = msgspec.json.Encoder(order="deterministic").encode
 _DECODE = {
     kind: msgspec.json.Decoder(shape).decode
     for kind, shape in (
-        (lib.IDA_REQUEST, AnyRequest), (lib.IDA_STATUS_CHANGE, MarketState | VenueStatus),
+        (lib.IDA_REQUEST, AnyRequest | PlaceList | AmendOrder), (lib.IDA_STATUS_CHANGE, MarketState | VenueStatus),
         *((KINDS[c], c) for c in (
-            OrderUpdate, BalanceUpdate, Timer, Refusal, Signal, Note, Timing, FundingPayment,
+            OrderUpdate, BalanceUpdate, Timer, Refusal, Signal, Note, Timing, FundingPayment, RequestSent, Transfer,
         )),
     )
 }  # fmt: skip
@@ -371,14 +383,14 @@ def _kind(kind: str | int | type[Event]) -> int:
 
 
 def journal_sha256(folder: str | Path) -> str:
-    """Hash all records but ``Timing``, in their order: two equal runs have equal hashes.
+    """Hash all records but those of ``MEASURED``, in their order: two equal runs have equal hashes.
 
     Raises:
         DataError: there is no journal, or it is damaged.
     """
     digest = hashlib.sha256()
     with JournalReader(folder) as reader:
-        for stretch in reader.stretches(name for name in KIND_NAMES if name != "timing"):
+        for stretch in reader.stretches(name for name in KIND_NAMES if name not in MEASURED):
             digest.update(stretch)
         if reader.damage:
             raise DataError(reader.damage, code="IDA-E7020")

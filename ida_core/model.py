@@ -48,6 +48,26 @@ class SelfTradePrevention(enum.StrEnum):
     EXPIRE_TAKER = "EXPIRE_TAKER"
     EXPIRE_BOTH = "EXPIRE_BOTH"
     DECREMENT = "DECREMENT"
+    TRANSFER = "TRANSFER"
+
+
+class PegPrice(enum.StrEnum):
+    """What the price of a pegged order is taken from when it enters the book: its own side's best, or the other's."""
+
+    PRIMARY_PEG = "PRIMARY_PEG"
+    MARKET_PEG = "MARKET_PEG"
+
+
+class ListKind(enum.StrEnum):
+    """How the orders of a list hang together. OCO: one ends the other. OTO: the working order, once filled, sends the
+    pending one. OTOCO: ... sends a pair of OCO. OPO, OPOCO: as OTO, OTOCO, and the pending ones sell what the working
+    one bought, less its fee."""
+
+    OCO = "OCO"
+    OTO = "OTO"
+    OTOCO = "OTOCO"
+    OPO = "OPO"
+    OPOCO = "OPOCO"
 
 
 class InstrumentKind(enum.StrEnum):

@@ -16,6 +16,7 @@ from hypothesis import given, settings, strategies as st
 from ida_core.book import MARKET_KINDS, Market
 from ida_core.errors import DataError, OutputError
 from ida_core.events import (
+    AmendOrder,
     BalanceUpdate,
     Bar,
     CancelAll,
@@ -28,18 +29,21 @@ from ida_core.events import (
     Note,
     OrderStatus,
     OrderUpdate,
+    PlaceList,
     PlaceOrder,
     Quote,
     Refusal,
     ReplaceOrder,
     Request,
+    RequestSent,
     Signal,
     Timer,
     Trade,
+    Transfer,
     VenueStatus,
 )  # fmt: skip
 from ida_core.journal import KIND_NAMES, KINDS, JournalReader, JournalWriter, Timing, journal_sha256
-from ida_core.model import OrderType, Side
+from ida_core.model import ListKind, OrderType, Side
 from ida_core.native import ffi, lib
 
 HEADER = ffi.sizeof("ida_segment_header")
@@ -63,6 +67,10 @@ EVENTS = [
     VenueStatus(state="DOWN", reason="gap"),
     Signal(source="news", name="headline", data={"text": "☃ \u2028", "score": [0.1, None, True]}),
     Note(what="start", data={"b": 1, "a": 2}),
+    RequestSent(order_id="a-1", what="place", by="ws-api", decided_ns=1, approved_ns=2),
+    Transfer(asset="USDT", amount=Decimal("-1.5"), reason="DEPOSIT"),
+    PlaceList(order_id="a-2", kind=ListKind.OCO, legs=()),
+    AmendOrder(order_id="a-1", quantity=3),
     FundingPayment(rate=Decimal("0.0001"), mark=Decimal("1E+3"), amount=Decimal("-2"), asset="USDT"),
     Timing(what="run", data={"elapsed_s": 1.5}),
 ]  # fmt: skip

@@ -18,6 +18,8 @@ from ida_core import VenueSetup
 from ida_core.plugins import load_plugins
 from ida_sim.config import SimConfig
 from ida_sim.server.connection import Pace
+from ida_sim.server.faults import read_fault
+from ida_sim.server.limits import NS
 from ida_sim.server.market import MarketSetup
 from ida_sim.server.serving import Server, ServerSetup, open_server
 
@@ -38,6 +40,12 @@ async def serving(*files: Path, **options: Any) -> AsyncIterator[Server]:
     with trio.fail_after(DEADLINE_S):
         async with open_server(server_setup(*files, **options)) as server:
             yield server
+
+
+def begin_a_minute(server: Server) -> None:
+    """Set the server's clock on to the next minute, so that no window of a budget ends in the middle of a test."""
+    left_ns = 60 * NS - server.market.now_ns() % (60 * NS)
+    server.faults.place(read_fault({"kind": "clock-offset", "offset_ms": left_ns / 1e6}))
 
 
 FAST = Pace(ping_s=0.05, patience_s=0.1, close_s=0.2)

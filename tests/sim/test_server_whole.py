@@ -10,7 +10,7 @@ import pytest
 import trio
 import trio.testing
 import trio_websocket
-from sim.serving import Client, client, serving
+from sim.serving import Client, begin_a_minute, client, serving
 
 from ida_sim.server.serving import Server
 
@@ -68,9 +68,11 @@ async def test_both_apis_say_the_same() -> None:
 
 
 async def test_one_budget_for_both_apis_and_the_handshake() -> None:
-    async with serving() as server, ws_api(server) as api:
-        await api.get("/api/v3/ping")
-        assert (await api.ask("depth", {"symbol": "BTCUSDT"}))["rateLimits"][0]["count"] == 2 + 1 + 5
+    async with serving() as server:
+        begin_a_minute(server)
+        async with ws_api(server) as api:
+            await api.get("/api/v3/ping")
+            assert (await api.ask("depth", {"symbol": "BTCUSDT"}))["rateLimits"][0]["count"] == 2 + 1 + 5
 
 
 async def test_the_banned_get_418_everywhere() -> None:
