@@ -437,7 +437,7 @@ def report(run_dir: Path, as_json: bool, **given: Any) -> int:
 @click.argument("first", metavar="A", type=_PATH)
 @click.argument("second", metavar="B", type=_PATH)
 def compare(first: Path, second: Path, as_json: bool) -> int:
-    """Put the figures of two runs side by side."""
+    """Put the figures of two runs side by side, and their orders."""
     from ida_core import commands
 
     return commands.compare(first, second, as_json)

@@ -23,6 +23,7 @@ from ida_core.plugins import KINDS, LEFT_OUT, PluginInfo, Plugins, load_plugins
 from ida_core.toml import parse_value
 
 if TYPE_CHECKING:
+    from ida_core.comparison import Comparison
     from ida_core.protocols import Venue
     from ida_core.replay import ReplayOutcome
     from ida_core.report import Report
@@ -41,6 +42,8 @@ DEMO = {"feed": ("synthetic",), "strategy": ("market_maker",), "sets": ("market_
 DEMO_S = 300.0
 LAST = "LAST"
 """In place of a run's own name: the youngest in its folder."""
+#: So many orders of a kind are shown to people.
+MOST_SHOWN = 20
 #: What ``ida compare`` puts side by side: the sections of the run's document.
 _COMPARED = ("pnl", "performance", "fills", "orders", "risk", "assumptions")
 
@@ -266,14 +269,19 @@ def _exit_code(*reports: Report) -> int:
 
 
 def compare(first: Path, second: Path, as_json: bool) -> int:
+    from ida_core.comparison import as_json as orders_as_json, compare_orders
+
     first, second = _run_folder(first), _run_folder(second)
     reports = _load_report(first), _load_report(second)
+    orders = compare_orders(*reports)
     rows = _side_by_side(*(report.document() for report in reports))
     if as_json:
         figures = [{"figure": name, "a": a, "b": b} for name, a, b in rows]
-        terminal.print_json({"schema": 1, "a": str(first), "b": str(second), "figures": figures})
+        terminal.print_json({
+            "schema": 1, "a": str(first), "b": str(second), "figures": figures, "orders": orders_as_json(orders)})
     else:
         _show_compared(first.name, second.name, rows)
+        _show_orders(orders)
     return _exit_code(*reports)
 
 
@@ -288,6 +296,20 @@ def _show_compared(one: str, two: str, rows: Sequence[tuple[str, object, object]
             click.echo(f"\n{name}\n{terminal.pairs([(one, _shown(a)), (two, _shown(b))])}")
     if texts and all(a == b for _, a, b in texts):
         click.echo("\nassumptions: the same")
+
+
+def _show_orders(found: Comparison) -> None:
+    """Those that came to something else, each with why; the JSON has them all."""
+    different, only = len(found.different), len(found.only_a) + len(found.only_b)
+    click.echo(f"\norders: {found.same} came to the same, {different} did not, {only} were asked for in one run only")
+    for pair in found.different[:MOST_SHOWN]:
+        click.echo(f"  {pair.a.wanted} ({pair.a.order} | {pair.b.order})\n    {'; '.join(pair.differs)}")
+        click.echo(f"    {'; '.join(pair.because)}")
+    for name, outcomes in (("first", found.only_a), ("second", found.only_b)):
+        for outcome in outcomes[:MOST_SHOWN]:
+            click.echo(f"  only in the {name}: {outcome.wanted} ({outcome.order}): {outcome.status}")
+    if max(different, len(found.only_a), len(found.only_b)) > MOST_SHOWN:
+        click.echo(f"  ... {MOST_SHOWN} of a kind are shown; --json has all")
 
 
 def _rounded(value: object) -> str:
