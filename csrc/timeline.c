@@ -193,6 +193,8 @@ ida_status ida_timeline_add_instrument(ida_timeline *t, int chain, size_t pages,
     x->market = ida_market_new(chain, pages, max_price, SYNC_BUFFER);
     if (x->market)
         ida_market_set_clock(x->market, &t->now_ns);
+    if (!orders)
+        return x->market ? IDA_OK : IDA_FULL;
     x->exchange_book = ida_book_new(pages, max_price);
     x->exchange_sync = ida_sync_new(chain, SYNC_BUFFER);
     if (x->exchange_book)
@@ -329,7 +331,7 @@ ida_status ida_timeline_add_feed(ida_timeline *t, const void *file, const int32_
 {
     const ida_feed_header *header = file;
     for (uint32_t i = 0; i < instruments; i++)
-        if (map[i] >= (int32_t)t->instrument_count)
+        if (map[i] >= (int32_t)t->instrument_count || (map[i] >= 0 && !t->instruments[map[i]].match))
             return IDA_UNKNOWN;
     feed_source *feeds = realloc(t->feeds, (t->feed_count + 1) * sizeof *feeds);
     if (!feeds)
@@ -358,7 +360,7 @@ ida_status ida_timeline_add_feed(ida_timeline *t, const void *file, const int32_
 
 ida_status ida_timeline_add_agents(ida_timeline *t, uint32_t i, const ida_agents_config *config)
 {
-    if (i >= t->instrument_count || t->instruments[i].agents)
+    if (i >= t->instrument_count || t->instruments[i].agents || !t->instruments[i].match)
         return IDA_UNKNOWN;
     instrument *x = &t->instruments[i];
     ida_match_free(x->match);
@@ -529,7 +531,7 @@ static inline int deliver(ida_timeline *t, uint32_t i, const ida_record *r, appe
     event->instrument = i;
     event->record = r;
     event->changes = changes;
-    if (changes & GIVEN_UP && !x->agents)
+    if (changes & GIVEN_UP && !x->agents && x->match)
         ida_sync_reset(x->exchange_sync);
     if (t->journal) {
         ida_status status = append(t->journal, r, i);
@@ -885,6 +887,12 @@ static int step_live(ida_timeline *t, const choice *c, ida_event *event)
     return c->class == EXCHANGE ? exchange_live(t, r, event) : deliver_live(t, r, event);
 }
 
+/* Where nobody matches, and once it has been at the exchange, a record goes to us. */
+static int goes_to_us(const ida_timeline *t, const ida_record *r)
+{
+    return t->live.exchanged || r->kind == IDA_ALIVE || !t->instruments[r->instrument].match;
+}
+
 static void consider_live(const ida_timeline *t, choice *best)
 {
     const ida_inlet *inlet = t->live.inlet;
@@ -895,7 +903,7 @@ static void consider_live(const ida_timeline *t, choice *best)
     if (marked != NEVER)
         consider(best, marked > t->now_ns ? marked : t->now_ns, LOCAL, OF_INLET);
     else if (r)
-        consider(best, r->ts_local_ns, t->live.exchanged || r->kind == IDA_ALIVE ? LOCAL : EXCHANGE, OF_INLET);
+        consider(best, r->ts_local_ns, goes_to_us(t, r) ? LOCAL : EXCHANGE, OF_INLET);
     else if (t->live.behind)
         consider(best, t->now_ns, LOCAL, OF_INLET);
 }
@@ -1004,7 +1012,7 @@ const ida_book *ida_timeline_exchange_book(const ida_timeline *t, uint32_t i)
 int ida_timeline_exchange_ready(const ida_timeline *t, uint32_t i)
 {
     const instrument *x = &t->instruments[i];
-    return !x->silent && (x->agents != NULL || ida_sync_look(x->exchange_sync)->state != IDA_WAITING);
+    return !x->silent && x->match && (x->agents != NULL || ida_sync_look(x->exchange_sync)->state != IDA_WAITING);
 }
 
 int ida_timeline_exchange_over(const ida_timeline *t, uint32_t i)

@@ -50,7 +50,8 @@ typedef struct ida_timeline ida_timeline;
 /* tokens: how many requests can be under way at once; for responses more room is made where it is needed. */
 ida_timeline *ida_timeline_new(uint32_t instruments, size_t tokens);
 void ida_timeline_free(ida_timeline *t);
-/* chain as in sync.h. Both books are made here, with their matching engine (as ida_match_new). */
+/* chain as in sync.h. Both books are made here, with their matching engine (as ida_match_new); where orders is 0, our
+ * side alone: for a live market whose exchange is a real one. */
 ida_status ida_timeline_add_instrument(ida_timeline *t, int chain, size_t pages, int64_t max_price,
                                        int queue_model, double power, size_t orders);
 /* A checked feed file, kept mapped by the caller as long as the timeline. map[i]: the timeline's instrument of

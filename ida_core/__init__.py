@@ -117,6 +117,8 @@ if TYPE_CHECKING:
         Samples as Samples,
     )
     from ida_core.risk import RiskGate as RiskGate, RiskState as RiskState
+    from ida_core.timeline import Timeline as Timeline
+    from ida_core.timeline_venue import LiveMarketVenue as LiveMarketVenue, TimelineVenue as TimelineVenue
 
 __version__ = "0.1.0"
 
@@ -155,6 +157,8 @@ _HOMES = {
     "recorded_files": ("read_head", "recording_files"),
     "recorder": ("Recorder", "RecorderState"),
     "records": ("event_of", "event_reader", "silence", "state_change", "watch_bits"),
+    "timeline": ("Timeline",),
+    "timeline_venue": ("LiveMarketVenue", "TimelineVenue"),
 }
 _HOME_OF = {name: f"ida_core.{module}" for module, names in _HOMES.items() for name in names}
 

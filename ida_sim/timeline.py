@@ -1,4 +1,5 @@
-"""Simulated time: a thin hand on csrc/timeline. Status becomes exception here; beyond it nobody sees ``lib``."""
+"""The simulated exchange's side of time: its matching engines, its books, and requests on their way there. A thin hand
+on csrc/timeline; what is ours of it, ``ida_core.Timeline`` has."""
 
 from __future__ import annotations
 
@@ -10,21 +11,17 @@ from ida_core import (
     Book,
     DataError,
     IdaError,
-    Inlet,
-    Market,
     OrderType,
     PlaceOrder,
     SelfTradePrevention,
     Side,
-    Subscription,
     TimeInForce,
-    watch_bits,
+    Timeline as OneSided,
 )
 from ida_core.native import ffi, lib
+from ida_core.timeline import status_text
 
-TOKENS = 1 << 16
 _OK, _send = lib.IDA_OK, lib.ida_timeline_send
-PAGES = 16384
 
 _TYPES = {
     OrderType.LIMIT: lib.IDA_LIMIT, OrderType.MARKET: lib.IDA_MARKET, OrderType.LIMIT_MAKER: lib.IDA_LIMIT_MAKER,
@@ -39,10 +36,6 @@ _STPS = {
     SelfTradePrevention.EXPIRE_BOTH: lib.IDA_STP_EXPIRE_BOTH,
     SelfTradePrevention.DECREMENT: lib.IDA_STP_DECREMENT,
 }
-
-
-def status_text(status: int) -> str:
-    return str(ffi.string(lib.ida_status_text(status)).decode())
 
 
 class Matching:
@@ -115,23 +108,8 @@ class Matching:
         return price if price >= 0 else None
 
 
-class Timeline:
-    """Owns the C timeline; ``event`` is filled by ``next(until_ns)``, which answers what happened."""
-
-    def __init__(self, instruments: int) -> None:
-        pointer = lib.ida_timeline_new(instruments, TOKENS)
-        if pointer == ffi.NULL:
-            raise MemoryError(f"no memory for a timeline of {instruments} instruments")
-        self.pointer = ffi.gc(pointer, lib.ida_timeline_free)
-        self.event = ffi.new("ida_event *")
-        self._keep: list[Any] = []
-        self._journal: Any = None
-        self._instruments = instruments
-
-    def add_instrument(self, chain: int, max_price: int, queue: tuple[int, float], orders: int) -> None:
-        status = lib.ida_timeline_add_instrument(self.pointer, chain, PAGES, max_price, queue[0], queue[1], orders)
-        if status != lib.IDA_OK:
-            raise MemoryError("no memory for the books of another instrument")
+class Timeline(OneSided):
+    """Time of a market whose exchange is simulated: recorded, synthetic or live."""
 
     def add_feed(self, feed: Any, mapping: Sequence[int], offset_ns: int) -> None:
         """``feed``: an open ``ida_core.feed.Feed``; ``mapping``: its instruments' numbers here, -1 to leave out."""
@@ -145,51 +123,16 @@ class Timeline:
         if status != lib.IDA_OK:
             raise IdaError(f"synthetic market {index}: {status_text(status)}")
 
-    def set_inlet(self, inlet: Inlet, start_ns: int, staleness_ns: int, delay_ns: int) -> None:
-        """Live from ``start_ns`` on: records come by ``inlet``, and are judged as csrc/timeline.h says."""
-        status = lib.ida_timeline_set_inlet(self.pointer, inlet.pointer, start_ns, delay_ns)
-        if status != lib.IDA_OK:
-            raise IdaError(f"a timeline of recordings cannot go on live: {status_text(status)}")
-        for index in range(self._instruments):
-            lib.ida_timeline_set_staleness(self.pointer, index, staleness_ns)
-        self._keep.append(inlet)
-
-    def real(self) -> Any:
-        """Where the machine's time is written before each step, live: an ``int64_t *``."""
-        return lib.ida_timeline_real(self.pointer)
-
-    def due_ns(self) -> int:
-        """Live: when something is due by itself, or waits already; far away where nothing is."""
-        return int(lib.ida_timeline_due(self.pointer))
-
     def exchange_faults(self, index: int) -> int:
         """Live: depth updates that the exchange's book could not hold."""
         return int(lib.ida_timeline_exchange_faults(self.pointer, index))
-
-    def attach(self, journal: Any) -> None:
-        self._journal = journal
-        lib.ida_timeline_set_journal(self.pointer, ffi.NULL if journal is None else journal.pointer)
-
-    def end_at(self, end_ns: int) -> None:
-        lib.ida_timeline_set_end(self.pointer, end_ns)
-
-    def subscribe(self, index: int, subscription: Subscription) -> None:
-        bits, interval_ns = watch_bits(subscription)
-        lib.ida_timeline_subscribe(self.pointer, index, bits, interval_ns)
 
     def send(self, at_ns: int, token: int) -> bool:
         """False: as many requests are under way as there is room for."""
         return bool(_send(self.pointer, at_ns, token) == _OK)
 
-    def respond(self, at_ns: int, token: int) -> None:
-        if lib.ida_timeline_respond(self.pointer, at_ns, token) != lib.IDA_OK:
-            raise MemoryError("no memory for the answers of the simulated exchange that are under way")
-
     def publish(self, index: int) -> None:
         lib.ida_timeline_publish(self.pointer, index)
-
-    def market(self, index: int) -> Market:
-        return Market.borrow(lib.ida_timeline_market(self.pointer, index), self)
 
     def exchange_book(self, index: int) -> Book:
         return Book.borrow(lib.ida_timeline_exchange_book(self.pointer, index), self)
@@ -207,29 +150,6 @@ class Timeline:
 
     def matching(self, index: int) -> Matching:
         return Matching(self.pointer, index)
-
-    @property
-    def now_ns(self) -> int:
-        return int(lib.ida_timeline_now(self.pointer))
-
-    @property
-    def first_ns(self) -> int | None:
-        first = int(lib.ida_timeline_first(self.pointer))
-        return first if first >= 0 else None
-
-    @property
-    def last_ns(self) -> int | None:
-        last = int(lib.ida_timeline_last(self.pointer))
-        return last if last >= 0 else None
-
-    @property
-    def events(self) -> int:
-        return int(lib.ida_timeline_events(self.pointer))
-
-    @property
-    def rows(self) -> int:
-        """Levels, trades and quotes that reached us."""
-        return int(lib.ida_timeline_rows(self.pointer))
 
 
 def agents_config(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from functools import partial
 from random import Random
 from typing import Any, ClassVar
 
@@ -14,17 +13,13 @@ from ida_core import (
     AnyRequest,
     DataError,
     Event,
-    Instrument,
     InstrumentKind,
     Listed,
     Market,
-    OutputError,
-    Subscription,
+    TimelineVenue,
     VenueSetup,
     WorstCase,
-    event_reader,
     plain,
-    state_change,
 )
 from ida_core.native import lib
 from ida_sim.account import Account
@@ -46,14 +41,10 @@ from ida_sim.sources import (
     open_recordings,
     synthetic_instruments,
 )
-from ida_sim.timeline import Timeline, agents_config, status_text
-
-AT_BOOK, AT_RECORD = lib.IDA_AT_BOOK, lib.IDA_AT_RECORD
-AT_END = lib.IDA_AT_END
-RESTS = frozenset((lib.IDA_AT_TIME, AT_END, lib.IDA_AT_PAUSE))
+from ida_sim.timeline import Timeline, agents_config
 
 
-class SimVenue:
+class SimVenue(TimelineVenue):
     """Built by ``SimVenue.build(setup)``; see ``ida_core.Venue`` for the contract."""
 
     name: ClassVar[str] = "sim"
@@ -61,6 +52,7 @@ class SimVenue:
     simulated: ClassVar[bool] = True
     api: ClassVar[int] = 1
     Config: ClassVar[type[msgspec.Struct]] = SimConfig
+    _timeline: Timeline
 
     @classmethod
     def build(cls, setup: VenueSetup) -> SimVenue:
@@ -76,22 +68,13 @@ class SimVenue:
         self._rng = Random(f"{setup.seed}/sim")
         self._sources: list[Source] = []
         self._listed = self._find_market()
-        self._instruments = [item.instrument for item in self._listed]
-        self._timeline = self._build_timeline()
-        self._event = self._timeline.event
-        self._event.now_ns = self._timeline.first_ns or 0
-        self._step, self._read = partial(lib.ida_timeline_next, self._timeline.pointer), event_reader(self._event)
-        self._markets = [self._timeline.market(i) for i in range(len(self._listed))]
+        self._stand_on(self._build_timeline(), [item.instrument for item in self._listed])
         self._request_latency = self._latency("request_latency_ms")
         self._response_latency = self._latency("response_latency_ms")
         self._fees = _fees(self._config)
         self._account = Account(self._opening_balances(), self._config.leverage)
         self._exchange = Exchange(self._instruments, self._timeline, self._account, self._fees)
-        self._under_way: dict[int, Any] = {}
-        self._last_token = 0
         self._last_arrival_ns = self._last_response_ns = 0
-        self._finished = False
-        self._journal: Any = None
 
     # ------------------------------------------------------------- building
 
@@ -165,21 +148,6 @@ class SimVenue:
                 balances.setdefault(x.base, x.quantity(lots))
         return balances
 
-    # ------------------------------------------------------------- what is offered
-
-    def instruments(self) -> Sequence[Instrument]:
-        return self._instruments
-
-    def market(self, instrument: int) -> Market:
-        return self._markets[instrument]
-
-    def subscribe(self, instrument: int, subscription: Subscription) -> None:
-        self._timeline.subscribe(instrument, subscription)
-
-    def attach(self, journal: Any) -> None:
-        self._journal = journal
-        self._timeline.attach(journal)
-
     def start_ns(self) -> int:
         first = self._timeline.first_ns
         if first is None:
@@ -194,50 +162,13 @@ class SimVenue:
             return last_ns
         return min(last_ns, self.start_ns() + int(duration_s * 1e9))
 
-    @property
-    def now_ns(self) -> int:
-        return int(self._event.now_ns)
-
-    @property
-    def events(self) -> int:
-        return self._timeline.events
-
-    @property
-    def finished(self) -> bool:
-        return self._finished
-
     def balances(self) -> Mapping[str, tuple[Decimal, Decimal]]:
         return self._account.balances()
 
     # ------------------------------------------------------------- time goes on
 
-    def next_event(self, until_ns: int) -> Event | int | None:
-        event, step = self._event, self._step
-        while True:
-            what = step(until_ns, event)
-            if what == AT_BOOK:
-                index: int = event.instrument
-                return index
-            if what == AT_RECORD:
-                told = self._read()
-                if told is not None:
-                    return told
-            elif what in RESTS:
-                self._finished = what == AT_END
-                return None
-            else:
-                answer = self._happening(what)
-                if answer is not None:
-                    return answer
-
     def _happening(self, what: int) -> Event | None:
         event = self._event
-        if what == lib.IDA_AT_DELIVERY:
-            delivered: Event = self._under_way.pop(event.token)
-            return delivered
-        if what == lib.IDA_AT_STATE:
-            return state_change(
-                self._markets[event.instrument], event.changes, event.record, event.instrument)
         if what == lib.IDA_AT_ARRIVAL:
             request = self._under_way.pop(event.token)
             self._respond(self._exchange.handle(request, event.now_ns))
@@ -248,18 +179,8 @@ class SimVenue:
         elif what == lib.IDA_AT_FUNDING:
             self._respond(self._exchange.fund(event.instrument, event.record))
         else:
-            self._raise_failure(event)
+            return super()._happening(what)
         return None
-
-    def _raise_failure(self, event: Any) -> None:
-        if event.status in (lib.IDA_NO_SPACE, lib.IDA_IO) and self._journal is not None:
-            self._journal.check(event.status)
-        name = self._instruments[event.instrument].name
-        if event.status in (lib.IDA_NO_SPACE, lib.IDA_IO):
-            raise OutputError(f"{name}: the journal cannot be written: {status_text(event.status)}",
-                              code="IDA-E7210")
-        raise DataError(f"{name}: a recorded price does not fit the book: {status_text(event.status)}",
-                        code="IDA-E7004")
 
     # ------------------------------------------------------------- the way there and back
 
@@ -285,12 +206,7 @@ class SimVenue:
             leaves = self.now_ns + self._response_latency.sample_ns()
             self._last_response_ns = max(self._last_response_ns, leaves)
             stamped = msgspec.structs.replace(answer, ts_local_ns=self._last_response_ns)
-            self._timeline.respond(self._last_response_ns, self._token_of(stamped))
-
-    def _token_of(self, thing: Any) -> int:
-        self._last_token += 1
-        self._under_way[self._last_token] = thing
-        return self._last_token
+            self._deliver(stamped, self._last_response_ns)
 
     # ------------------------------------------------------------- what a reader must know
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from ida_core import DataError, Instrument, Side
 from ida_core.native import ffi, lib
+from ida_core.timeline import status_text
 from ida_sim.server.statistics import Statistics, Tape, Trade
-from ida_sim.timeline import Timeline, status_text
+from ida_sim.timeline import Timeline
 
 _AT_RECORD, _AT_TIME, _AT_PAUSE, _AT_END = lib.IDA_AT_RECORD, lib.IDA_AT_TIME, lib.IDA_AT_PAUSE, lib.IDA_AT_END
 _TRADE = lib.IDA_TRADE

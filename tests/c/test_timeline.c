@@ -131,8 +131,8 @@ static long pages_in_use(void)
     return resident;
 }
 
-/* Batches of records come in and are told; nothing is lost, nothing grows. */
-static void millions_of_records_pass_in_the_room_there_is(void)
+/* Batches of records come in and are told; nothing is lost, nothing grows: also where nobody matches (orders 0). */
+static void millions_of_records_pass_in_the_room_there_is(size_t orders)
 {
     enum { BATCH = 1000, WARM = LIVE_RECORDS / 10 };
     ida_timeline *t = ida_timeline_new(1, 16);
@@ -140,7 +140,8 @@ static void millions_of_records_pass_in_the_room_there_is(void)
     ida_event event;
     long before = 0;
     int64_t told = 0, ts = 1000;
-    EXPECT(ida_timeline_add_instrument(t, IDA_CHAIN_CONTIGUOUS, 64, 100000, IDA_QUEUE_RISK_AVERSE, 1, 64) == IDA_OK);
+    EXPECT(ida_timeline_add_instrument(t, IDA_CHAIN_CONTIGUOUS, 64, 100000, IDA_QUEUE_RISK_AVERSE, 1, orders) == IDA_OK);
+    EXPECT(!ida_timeline_match(t, 0) == !orders && !ida_timeline_exchange_ready(t, 0));
     EXPECT(ida_timeline_set_inlet(t, inlet, ts, INT64_MAX) == IDA_OK);
     ida_timeline_subscribe(t, 0, IDA_SUB_TRADE, 0);
     for (int64_t sent = 0; sent < LIVE_RECORDS;) {
@@ -169,7 +170,8 @@ static void millions_of_records_pass_in_the_room_there_is(void)
 
 int main(void)
 {
-    millions_of_records_pass_in_the_room_there_is();
+    millions_of_records_pass_in_the_room_there_is(64);
+    millions_of_records_pass_in_the_room_there_is(0);
     time_pauses_between_two_moments();
     a_time_asked_for_is_reached_after_pauses();
     stamps_of_no_clock_do_no_harm();

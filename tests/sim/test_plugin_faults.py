@@ -85,7 +85,7 @@ def test_sys_exit_is_caught_wherever_it_comes_from(hook: str, tape: Any, play: C
 def test_a_cancel_refused_as_busy_when_the_run_stops_is_sent_again(
     tape: Any, play: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ida_sim.timeline.TOKENS", 4)
+    monkeypatch.setattr("ida_core.timeline.TOKENS", 4)
     acts = {10 * k: lambda ctx, k=k: ctx.place(Side.BUY, 1, 990 - k) for k in range(1, 11)}
     tape.trade(300, "100.0", "0.001", seller=True)
     seen = play(tape, acts)
