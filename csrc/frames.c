@@ -157,6 +157,12 @@ static int read_header(ida_frames *f, frame *h)
     return 1;
 }
 
+int ida_frames_show_all(void *state, const char *text, size_t bytes, int64_t ts_local_ns)
+{
+    (void)state, (void)text, (void)bytes, (void)ts_local_ns;
+    return IDA_SHOWN;
+}
+
 int ida_frames_hand(ida_frames *f, ida_message_sink sink, void *state, const char *text, size_t bytes)
 {
     f->view.messages++;

@@ -11,6 +11,9 @@ typedef int (*ida_message_sink)(void *state, const char *text, size_t bytes, int
 /* What a sink answers. IDA_SUNK: taken. IDA_SHOWN: to be shown to Python. */
 enum ida_sunk { IDA_SUNK = 0, IDA_SHOWN = 1 };
 
+/* A sink that takes nothing: each message is to be shown. */
+int ida_frames_show_all(void *state, const char *text, size_t bytes, int64_t ts_local_ns);
+
 /* What ida_frames_split stopped at. */
 enum ida_frames_stop {
     IDA_FRAMES_DRY = 0,      /* nothing whole is left: receive more */

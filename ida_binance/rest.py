@@ -5,7 +5,7 @@ Every answer corrects the budget. Nothing here waits for it: a request that the 
 
 import re
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -101,48 +101,48 @@ class Rest:
         return url, now_ns
 
     @contextmanager
-    def _failures(self, url: str) -> Iterator[None]:
+    def failures(self, what: str) -> Iterator[None]:
         """What httpx raises, in our words."""
         try:
             yield
         except httpx.TimeoutException as error:
-            raise _late(url, self.timeout_s) from error
+            raise _late(what, self.timeout_s) from error
         except httpx.ConnectError as error:
-            raise _unreachable(url, error) from error
+            raise _unreachable(what, error) from error
         except (httpx.ProtocolError, httpx.DecodingError) as error:
-            raise VenueError(f"GET {url}: what answered speaks no HTTP: {error}", code="IDA-E4120") from error
+            raise VenueError(f"{what}: what answered speaks no HTTP: {error}", code="IDA-E4120") from error
         except httpx.HTTPError as error:
-            what = str(error) or type(error).__name__
-            raise VenueUnavailable(f"GET {url}: the connection broke: {what}") from error
+            why = str(error) or type(error).__name__
+            raise VenueUnavailable(f"{what}: the connection broke: {why}") from error
 
-    def _refuse_bomb(self, url: str, headers: Mapping[str, str]) -> None:
+    def refuse_bomb(self, what: str, headers: Mapping[str, str]) -> None:
         """Compression above compression unpacks a few bytes to gigabytes at once; one alone is bounded on the way."""
         packed = headers.get("content-encoding", "gzip").strip().lower()
         if packed not in ("gzip", "identity", ""):
-            raise VenueError(f"GET {url}: compressed as {packed[:_SHOWN_BYTES]!r}, which nobody asked for",
+            raise VenueError(f"{what}: compressed as {packed[:_SHOWN_BYTES]!r}, which nobody asked for",
                              code="IDA-E4120")  # fmt: skip
 
-    def _refuse_endless(self, url: str, body: bytearray) -> None:
+    def refuse_endless(self, what: str, body: bytearray) -> None:
         if len(body) > MOST_BODY_BYTES:
-            raise VenueError(f"GET {url}: the answer has more than {MOST_BODY_BYTES} bytes", code="IDA-E4120")
+            raise VenueError(f"{what}: the answer has more than {MOST_BODY_BYTES} bytes", code="IDA-E4120")
 
-    def _judge(self, url: str, response: httpx.Response, body: bytes, sent_ns: int) -> Answer:
+    def _judge(self, what: str, response: httpx.Response, body: bytes, sent_ns: int) -> Answer:
         """The answer of status 200; any other raises."""
         received_ns, status = steady_ns(), response.status_code
         self.budget.correct(response.headers, sent_ns, received_ns)
         if status == 200:
             if body[:1] not in (b"{", b"["):
-                raise VenueError(f"GET {url}: no JSON came, but {_begin_of(body)}", code="IDA-E4120")
+                raise VenueError(f"{what}: no JSON came, but {_begin_of(body)}", code="IDA-E4120")
             return Answer(body, sent_ns, received_ns)
         if status in (418, 429):
-            raise self.limited(f"GET {url}", status, response.headers, body)
+            raise self.limited(what, status, response.headers, body)
         if status == 403:
             self.budget.pause(received_ns + int(BAN_S * NS_PER_S))
             raise RateLimited(
-                f"GET {url}: HTTP 403: the exchange's firewall refused it; waiting {BAN_S:.0f} s", BAN_S)
+                f"{what}: HTTP 403: the exchange's firewall refused it; waiting {BAN_S:.0f} s", BAN_S)
         if status >= 500:
-            raise VenueUnavailable(f"GET {url}: HTTP {status}: {_begin_of(body)}")
-        raise _refused(url, status, response.headers, body)
+            raise VenueUnavailable(f"{what}: HTTP {status}: {_begin_of(body)}")
+        raise _refused(what, status, response.headers, body)
 
     def limited(self, what: str, status: int, headers: Mapping[str, str], body: bytes = b"") -> RateLimited:
         """Close the budget as long as an answer of status 418 or 429 says; the error that tells so.
@@ -172,49 +172,65 @@ class Session:
 
     async def get(self, path: str, weight: int, **parameters: Any) -> Answer:
         """As ``Rest.get``, and cancelled like any other wait; raises the same."""
-        rest = self._rest
-        url, sent_ns = rest._admit(path, weight, parameters)
-        body = bytearray()
-        with rest._failures(url):
+        url, sent_ns = self._rest._admit(path, weight, parameters)
+        what = f"GET {url}"
+        response, body = await self.fetch(what, "GET", url)
+        return self._rest._judge(what, response, body, sent_ns)
+
+    async def fetch(
+        self, what: str, verb: str, url: str, *, headers: Mapping[str, str] | None = None,
+        trace: Callable[[str, Any], Awaitable[None]] | None = None,
+    ) -> tuple[httpx.Response, bytes]:  # fmt: skip
+        """Any request, once, and the whole body of its answer; neither budget nor status is looked at.
+
+        Args:
+            what: names it in errors, which may be shown: nothing secret, no signature.
+            trace: told of each step of the connection, as httpcore names them.
+        Raises:
+            VenueError: as ``Rest.get``.
+        """
+        rest, body = self._rest, bytearray()
+        with rest.failures(what):
             try:
                 with trio.fail_after(rest.timeout_s):
-                    async with self._client.stream("GET", url) as response:
-                        rest._refuse_bomb(url, response.headers)
+                    extensions = {"trace": trace} if trace is not None else {}
+                    async with self._client.stream(verb, url, headers=headers, extensions=extensions) as response:
+                        rest.refuse_bomb(what, response.headers)
                         async for piece in response.aiter_bytes():
                             body += piece
-                            rest._refuse_endless(url, body)
+                            rest.refuse_endless(what, body)
             except trio.TooSlowError as error:
-                raise _late(url, rest.timeout_s) from error
-        return rest._judge(url, response, bytes(body), sent_ns)
+                raise _late(what, rest.timeout_s) from error
+        return response, bytes(body)
 
 
-def _late(url: str, timeout_s: float) -> VenueUnavailable:
-    return VenueUnavailable(f"GET {url}: no whole answer within {timeout_s:g} s")
+def _late(what: str, timeout_s: float) -> VenueUnavailable:
+    return VenueUnavailable(f"{what}: no whole answer within {timeout_s:g} s")
 
 
-def _unreachable(url: str, error: Exception) -> VenueUnavailable:
+def _unreachable(what: str, error: Exception) -> VenueUnavailable:
     """httpx tells a refused connection, an unknown host and a certificate that is not trusted alike."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return VenueUnavailable(
-                f"GET {url}: the certificate is not trusted: {cause.verify_message}; ca_file in the feed's section "
+                f"{what}: the certificate is not trusted: {cause.verify_message}; ca_file in the feed's section "
                 "names a file of certificates to trust", code="IDA-E4121")
         if isinstance(cause, ssl.SSLError):
-            return VenueUnavailable(f"GET {url}: TLS did not come about: {cause.reason or cause}", code="IDA-E4121")
+            return VenueUnavailable(f"{what}: TLS did not come about: {cause.reason or cause}", code="IDA-E4121")
         cause = cause.__cause__ or cause.__context__
-    return VenueUnavailable(f"GET {url}: not reached: {error}")
+    return VenueUnavailable(f"{what}: not reached: {error}")
 
 
-def _refused(url: str, status: int, headers: Mapping[str, str], body: bytes) -> VenueError:
+def _refused(what: str, status: int, headers: Mapping[str, str], body: bytes) -> VenueError:
     """A refusal in the exchange's words, or something else that answers in its place."""
     try:
         said = msgspec.json.decode(body, type=_Refusal)
     except UNREADABLE:
         where = f" to {headers['location']}" if "location" in headers else ""
         return VenueError(
-            f"GET {url}: HTTP {status}{where}, and no words of Binance's, but {_begin_of(body)}", code="IDA-E4120")
-    return RequestRejected(f"GET {url}: HTTP {status}: {said.code} {said.msg}", said.code, said.msg)
+            f"{what}: HTTP {status}{where}, and no words of Binance's, but {_begin_of(body)}", code="IDA-E4120")
+    return RequestRejected(f"{what}: HTTP {status}: {said.code} {said.msg}", said.code, said.msg)
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float | None:

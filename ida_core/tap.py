@@ -48,6 +48,10 @@ class Sink(NamedTuple):
     state: Any
 
 
+#: Takes nothing: each message is shown.
+SHOW_ALL = Sink(ffi.addressof(lib, "ida_frames_show_all"), ffi.NULL)
+
+
 class TapClosed(Exception):
     """The connection is over.
 
