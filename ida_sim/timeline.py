@@ -11,101 +11,12 @@ from ida_core import (
     Book,
     DataError,
     IdaError,
-    OrderType,
-    PlaceOrder,
-    SelfTradePrevention,
-    Side,
-    TimeInForce,
     Timeline as OneSided,
 )
 from ida_core.native import ffi, lib
 from ida_core.timeline import status_text
 
 _OK, _send = lib.IDA_OK, lib.ida_timeline_send
-
-_TYPES = {
-    OrderType.LIMIT: lib.IDA_LIMIT, OrderType.MARKET: lib.IDA_MARKET, OrderType.LIMIT_MAKER: lib.IDA_LIMIT_MAKER,
-    OrderType.STOP_LOSS: lib.IDA_STOP_LOSS, OrderType.STOP_LOSS_LIMIT: lib.IDA_STOP_LOSS_LIMIT,
-    OrderType.TAKE_PROFIT: lib.IDA_TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT: lib.IDA_TAKE_PROFIT_LIMIT,
-}
-_TIFS = {TimeInForce.GTC: lib.IDA_GTC, TimeInForce.IOC: lib.IDA_IOC, TimeInForce.FOK: lib.IDA_FOK}
-_STPS = {
-    SelfTradePrevention.NONE: lib.IDA_STP_NONE,
-    SelfTradePrevention.EXPIRE_MAKER: lib.IDA_STP_EXPIRE_MAKER,
-    SelfTradePrevention.EXPIRE_TAKER: lib.IDA_STP_EXPIRE_TAKER,
-    SelfTradePrevention.EXPIRE_BOTH: lib.IDA_STP_EXPIRE_BOTH,
-    SelfTradePrevention.DECREMENT: lib.IDA_STP_DECREMENT,
-}
-
-
-class Matching:
-    """One instrument's matching engine at the simulated exchange."""
-
-    def __init__(self, timeline: Any, index: int) -> None:
-        self._timeline = timeline
-        self._index = index
-        self._order = ffi.new("ida_new_order *")
-        self._count = ffi.new("size_t *")
-        self._report = ffi.new("ida_report *")
-
-    @property
-    def _match(self) -> Any:
-        return lib.ida_timeline_match(self._timeline, self._index)
-
-    def place(self, order_id: int, request: PlaceOrder, notional: int, reducible: int, now_ns: int) -> int:
-        """Returns an ``ida_status``; outcomes come as reports. Prices in ticks, quantities in lots; ``reducible`` is
-        0 unless the order is reduce-only."""
-        order = self._order
-        order.order_id = order_id
-        order.account = 1
-        order.side = lib.IDA_BUY if request.side is Side.BUY else lib.IDA_SELL
-        order.type = _TYPES[request.type]
-        order.tif = _TIFS[request.tif]
-        order.stp = _STPS[request.stp]
-        order.price = request.price or 0
-        order.quantity = request.quantity
-        order.notional = notional
-        order.stop_price = request.stop_price or 0
-        order.reducible = reducible
-        return int(lib.ida_match_place(self._match, order, now_ns))
-
-    def cancel(self, order_id: int, now_ns: int) -> int:
-        return int(lib.ida_match_cancel(self._match, order_id, now_ns))
-
-    def amend(self, order_id: int, lots: int, now_ns: int) -> int:
-        return int(lib.ida_match_amend(self._match, order_id, lots, now_ns))
-
-    def take_reports(self) -> list[Any]:
-        """The reports not yet read, as copies of ``ida_report``."""
-        reports = lib.ida_match_reports(self._match, self._count)
-        count = self._count[0]
-        if not count:
-            return []
-        copies = ffi.new("ida_report[]", count)
-        ffi.memmove(copies, reports, count * ffi.sizeof("ida_report"))
-        lib.ida_match_clear_reports(self._match)
-        return [copies[i] for i in range(count)]
-
-    def order(self, order_id: int) -> Any | None:
-        """The open order as an ``ida_report``, or None."""
-        return self._report if lib.ida_match_order(self._match, order_id, self._report) else None
-
-    @property
-    def open_orders(self) -> int:
-        return int(lib.ida_match_open(self._match, 1))
-
-    def set_alarm(self, low: int, high: int) -> None:
-        """Be told once the last price is at or below ``low``, or at or above ``high``."""
-        lib.ida_match_set_alarm(self._match, max(low, -1), min(high, 2**63 - 1))
-
-    @property
-    def is_alarmed(self) -> bool:
-        return bool(lib.ida_match_is_alarmed(self._match))
-
-    @property
-    def last_price(self) -> int | None:
-        price = int(lib.ida_match_last_price(self._match))
-        return price if price >= 0 else None
 
 
 class Timeline(OneSided):
@@ -147,9 +58,6 @@ class Timeline(OneSided):
     def doubled(self, index: int) -> int:
         """Aggregate trades that filled nothing because their single trades were recorded too."""
         return int(lib.ida_timeline_doubled(self.pointer, index))
-
-    def matching(self, index: int) -> Matching:
-        return Matching(self.pointer, index)
 
 
 def agents_config(

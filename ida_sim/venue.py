@@ -24,9 +24,10 @@ from ida_core import (
 from ida_core.native import lib
 from ida_sim.account import Account
 from ida_sim.config import SimConfig
-from ida_sim.exchange import BUSY, Exchange, refusals
+from ida_sim.exchange import BUSY, Exchange, Told, refusals
 from ida_sim.fees import DISCOUNT_ASSET, Fees
 from ida_sim.latency import Latency, latency_model
+from ida_sim.matching import TimelinePlace
 from ida_sim.queues import WORST, queue_model
 from ida_sim.sources import (
     SYNTHETIC,
@@ -73,7 +74,9 @@ class SimVenue(TimelineVenue):
         self._response_latency = self._latency("response_latency_ms")
         self._fees = _fees(self._config)
         self._account = Account(self._opening_balances(), self._config.leverage)
-        self._exchange = Exchange(self._instruments, self._timeline, self._account, self._fees)
+        places = [TimelinePlace(self._timeline, i) for i in range(len(self._instruments))]
+        self._exchange = Exchange(self._instruments, places, self._fees)
+        self._exchange.open_account(self._account)
         self._last_arrival_ns = self._last_response_ns = 0
 
     # ------------------------------------------------------------- building
@@ -171,13 +174,13 @@ class SimVenue(TimelineVenue):
         event = self._event
         if what == lib.IDA_AT_ARRIVAL:
             request = self._under_way.pop(event.token)
-            self._respond(self._exchange.handle(request, event.now_ns))
+            self._answer(self._exchange.handle(0, request, event.now_ns))
             if self.is_synthetic:
                 self._timeline.publish(request.instrument)
         elif what == lib.IDA_AT_REPORTS:
-            self._respond(self._exchange.reports(event.instrument))
+            self._answer(self._exchange.reports(event.instrument))
         elif what == lib.IDA_AT_FUNDING:
-            self._respond(self._exchange.fund(event.instrument, event.record))
+            self._answer(self._exchange.fund(event.instrument, event.record))
         else:
             return super()._happening(what)
         return None
@@ -199,6 +202,9 @@ class SimVenue(TimelineVenue):
         """When a request leaves us."""
         now: int = self._event.now_ns
         return now
+
+    def _answer(self, told: Sequence[Told]) -> None:
+        self._respond([each.event for each in told])
 
     def _respond(self, answers: Sequence[Event]) -> None:
         """Answers travel in order: none overtakes another."""
