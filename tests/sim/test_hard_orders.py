@@ -2,8 +2,7 @@
 
 from decimal import Decimal
 
-from ida_core import OrderType, SelfTradePrevention, Side, Strategy
-from ida_sim import timeline
+from ida_core import OrderType, SelfTradePrevention, Side, Strategy, timeline
 
 
 def test_a_market_order_by_value_over_several_levels(play, tape):
