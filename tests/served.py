@@ -1,6 +1,6 @@
 """A market that stands still, for tests of the server's endpoints: it says what it was told."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
@@ -11,10 +11,13 @@ from hypercorn.config import Config
 from hypercorn.trio import serve
 
 from ida_core import Instrument
+from ida_sim.server.access import Access
 from ida_sim.server.api import Api
 from ida_sim.server.control import control_routes
+from ida_sim.server.endpoints import ENDPOINTS
 from ida_sim.server.faults import Faults
 from ida_sim.server.limits import Budget, Limits
+from ida_sim.server.permissions import PERMISSIONS
 from ida_sim.server.rest import rest_app
 from ida_sim.server.statistics import NS, Statistics, Tape, Trade
 
@@ -58,12 +61,13 @@ class StillMarket:
         return self.clock_ns + (self.faults.clock_offset_ns if self.faults else 0)
 
 
-def make_api(market: StillMarket | None = None, budget: Budget | None = None) -> Api:
+def make_api(market: StillMarket | None = None, budget: Budget | None = None, accounts: Iterable[Any] = ()) -> Api:
     """The endpoints over a still market; faults run on the market's clock."""
     market = market or StillMarket()
     faults = Faults(lambda: market.clock_ns / NS)
     market.faults = faults
-    return Api(market, Limits(market.now_ns, budget), faults)
+    endpoints = (*ENDPOINTS, *PERMISSIONS)
+    return Api(market, Limits(market.now_ns, budget), faults, Access(market.now_ns, accounts), endpoints)
 
 
 @asynccontextmanager

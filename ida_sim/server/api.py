@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
+from ida_sim.server.access import NONE, Access, Presented, nobody
 from ida_sim.server.endpoints import (
+    ENDPOINTS,
     MOST_LEVELS,
     MS_NS,
     Call,
@@ -36,11 +38,12 @@ _INSTEAD = ("429", "418", "5xx")
 
 
 class Caller(NamedTuple):
-    """Who asks, and how times are to be written: ``unit_ns`` ns."""
+    """Who asks, what it shows of that, and how times are to be written: ``unit_ns`` ns."""
 
     address: str
     target: Target
     unit_ns: int = MS_NS
+    shown: Presented = nobody()
 
 
 class Answer(NamedTuple):
@@ -55,10 +58,22 @@ class Answer(NamedTuple):
 
 
 class Api:
-    """What both APIs answer from."""
+    """What both APIs answer from.
 
-    def __init__(self, market: Served, limits: Limits, faults: Faults) -> None:
+    Args:
+        access: the accounts, and who may use them; without it nobody may.
+        endpoints: what can be asked for.
+    """
+
+    def __init__(self, market: Served, limits: Limits, faults: Faults, access: Access | None = None,
+                 endpoints: Sequence[Endpoint] = ENDPOINTS) -> None:
         self.market, self.limits, self.faults = market, limits, faults
+        self.access = access or Access(market.now_ns)
+        #: By whole path and verb, and by method.
+        self.by_path: dict[str, dict[str, Endpoint]] = {}
+        self.by_method = {endpoint.method: endpoint for endpoint in endpoints if endpoint.method}
+        for endpoint in endpoints:
+            self.by_path.setdefault(endpoint.url, {})[endpoint.verb] = endpoint
         self._before: dict[str, Snapshot] = {}
         faults.add_listener(self._meet)
 
@@ -80,9 +95,12 @@ class Api:
         return call_now._replace(verdict=verdict, delay_s=delay_s)
 
     def _answered(self, endpoint: Endpoint, sent: Mapping[str, str], caller: Caller) -> Answer:
-        nothing = Verdict(OK, 0, 0)
+        nothing, given = Verdict(OK, 0, 0), dict(sent)
         try:
-            call = Call(self.market, self.limits, sent, endpoint.known, caller.unit_ns)
+            signed = None
+            if endpoint.security != NONE:
+                signed = self.access.admit(endpoint.security, given, caller.shown, caller.address)
+            call = Call(self.market, self.limits, given, endpoint.known, caller.unit_ns, signed)
             body = endpoint.answer(call)
             call.parameters.finish()
         except Refusal as refusal:

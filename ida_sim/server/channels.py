@@ -15,14 +15,19 @@ MS_NS = 1_000_000
 AGGREGATE_MS = 100
 
 
-class Listener(Protocol):
-    """A connection, as streams see it."""
+class Framed(Protocol):
+    """A connection, as what goes out to it sees it."""
 
     number: int
-    combined: bool
-    unit_ns: int
     #: Whole frames that go out with the batch.
     frames: list[bytes]
+
+
+class Listener(Framed, Protocol):
+    """A connection, as streams see it."""
+
+    combined: bool
+    unit_ns: int
 
 
 class Troubles(Protocol):

@@ -51,6 +51,18 @@ class Ending:
             self.decided.set()
 
 
+def send_frames(outlet: Outlet | None, frames: list[bytes], ending: Ending) -> None:
+    """Have ``frames`` sent, which are the outlet's own; who has not taken far too many is closed."""
+    if outlet is None:
+        frames.clear()
+    elif frames:
+        if outlet.sending and outlet.backlog > MOST_BACKLOG:
+            outlet.discard()
+            ending.decide(POLICY, "Too slow")
+        else:
+            outlet.wake()
+
+
 class StreamConnection:
     """Keeps ``channels.Listener`` and ``control_frames.Subscriptions``.
 
@@ -121,17 +133,7 @@ class StreamConnection:
 
     def flush(self) -> None:
         """Have sent what was put into ``frames``."""
-        outlet = self.outlet
-        if outlet is None:
-            self.frames.clear()
-            return
-        if not self.frames:
-            return
-        if outlet.sending and outlet.backlog > MOST_BACKLOG:
-            outlet.discard()
-            self.ending.decide(POLICY, "Too slow")
-        else:
-            outlet.wake()
+        send_frames(self.outlet, self.frames, self.ending)
 
     @property
     def has_room(self) -> bool:

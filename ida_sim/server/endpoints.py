@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from ida_core import Instrument
+from ida_sim.server.access import NONE, Signed
 from ida_sim.server.exchange_info import PERMISSIONS, symbol_entry
 from ida_sim.server.limits import Limits
 from ida_sim.server.parameters import (
@@ -68,13 +69,23 @@ class Snapshot(NamedTuple):
 
 
 class Call:
-    """One request while it is answered. ``unit_ns``: of times in the answer, a million for ms."""
+    """One request while it is answered.
+
+    Args:
+        unit_ns: of times in the answer, a million for ms.
+        signed: who asks, of a signed request.
+    """
 
     def __init__(self, market: Served, limits: Limits, sent: Mapping[str, str], known: Collection[str],
-                 unit_ns: int = MS_NS) -> None:
-        self.market, self.limits, self.unit_ns = market, limits, unit_ns
+                 unit_ns: int = MS_NS, signed: Signed | None = None) -> None:
+        self.market, self.limits, self.unit_ns, self.signed = market, limits, unit_ns, signed
         self.parameters = Parameters(sent, known)
         self.now_ns = market.now_ns()
+
+    @property
+    def account(self) -> Any:
+        """Whose request it is; None of one that anybody may ask."""
+        return None if self.signed is None else self.signed.account
 
     def time(self, ns: int) -> int:
         return ns // self.unit_ns
@@ -355,13 +366,24 @@ def _several(one: int, several: int) -> Weight:
 
 
 class Endpoint(NamedTuple):
-    """``path`` below ``/api/v3/``; ``method`` of the WebSocket API."""
+    """``path`` below ``/api/v3/``, or a whole one; ``method`` of the WebSocket API, empty where it has none.
+
+    ``known``: its parameters, without those of every signed request. ``security``: ``NONE``, or what a key must be
+    allowed: ``USER_DATA`` or ``TRADE``.
+    """
 
     path: str
     method: str
     answer: Callable[[Call], Any]
     weight: Weight
     known: Sequence[str] = ()
+    verb: str = "GET"
+    security: str = NONE
+
+    @property
+    def url(self) -> str:
+        """The whole path."""
+        return self.path if self.path.startswith("/") else f"/api/v3/{self.path}"
 
 
 _LIST = ("symbol", "limit")

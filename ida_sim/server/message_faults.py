@@ -7,7 +7,7 @@ from random import Random
 
 import trio
 
-from ida_sim.server.channels import Listener
+from ida_sim.server.channels import Framed
 from ida_sim.server.faults import MESSAGE, Faults, Target
 
 _Place = tuple[int, str]
@@ -19,18 +19,23 @@ class MessageFaults:
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
         #: Messages that wait for the next one of their stream, and those that wait for their time.
-        self._swapped: dict[_Place, tuple[Listener, bytes]] = {}
-        self._late: dict[_Place, deque[tuple[float, Listener, bytes]]] = {}
+        self._swapped: dict[_Place, tuple[Framed, bytes]] = {}
+        self._late: dict[_Place, deque[tuple[float, Framed, bytes]]] = {}
 
     @property
     def are_there(self) -> bool:
         """A fault is in force, or messages are kept back."""
         return MESSAGE in self._faults.armed or bool(self._swapped or self._late)
 
-    def deliver(self, listener: Listener, name: str, frame: bytes) -> None:
-        """Put ``frame`` to ``listener``, or what becomes of it."""
+    def deliver(self, listener: Framed, name: str, frame: bytes, target: Target | None = None) -> None:
+        """Put ``frame`` to ``listener``, or what becomes of it.
+
+        Args:
+            name: of what keeps its order, a stream.
+            target: what faults are asked about, where it is more than that stream.
+        """
         place = (listener.number, name)
-        placed = self._faults.take(MESSAGE, Target("streams", listener.number, stream=name))
+        placed = self._faults.take(MESSAGE, target or Target("streams", listener.number, stream=name))
         kind = placed.fault.kind if placed else ""
         if kind in ("drop", "silence"):
             return

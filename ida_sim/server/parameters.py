@@ -29,6 +29,11 @@ class Refusal(Exception):
         self.code, self.msg, self.status, self.retry_s = code, msg, status, retry_s
 
 
+def ns_of_time(value: int) -> int:
+    """A time in ms, or in us if it has the digits for that, as ns."""
+    return value * (1_000 if value >= _MICROSECONDS_FROM else 1_000_000)
+
+
 def not_valid(name: str) -> Refusal:
     return Refusal(-1130, f"Data sent for parameter '{name}' is not valid.")
 
@@ -110,7 +115,7 @@ class Parameters:
         value = self.number(name)
         if value is None:
             return None
-        return value * (1_000 if value >= _MICROSECONDS_FROM else 1_000_000)
+        return ns_of_time(value)
 
     def flag(self, name: str, default: bool) -> bool:
         value = self.text(name)

@@ -78,9 +78,15 @@ def _tell(server: Server, ca_file: Path | None, as_json: bool) -> None:
         terminal.warn(warning)
     addresses = server.addresses._asdict() | ({"ca_file": str(ca_file)} if ca_file else {})
     if as_json:
-        click.echo(msgspec.json.encode({"schema": SCHEMA, **addresses}).decode())
+        click.echo(msgspec.json.encode({"schema": SCHEMA, **addresses, "keys": server.told_keys()}).decode())
     else:
         click.echo(f"serving {', '.join(server.market.symbols)}")
-        click.echo(terminal.pairs(list(addresses.items())))
+        click.echo(terminal.pairs(list(addresses.items()) + _keys(server)))
         click.echo("Ctrl-C stops it.")
     sys.stdout.flush()
+
+
+def _keys(server: Server) -> list[tuple[str, str]]:
+    """Those that a line can hold."""
+    keys = [key for key in server.told_keys() if "secret" in key]
+    return [row for key in keys for row in (("api_key", key["api_key"]), ("secret", key["secret"]))]

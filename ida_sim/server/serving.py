@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
@@ -13,24 +13,32 @@ from starlette.types import Receive, Scope, Send
 from trio_websocket import WebSocketConnection
 
 from ida_core import VenueUnavailable
+from ida_sim.server.access import Access, KeyHolder
 from ida_sim.server.api import Api, error_body
-from ida_sim.server.connection import GOING_AWAY, Ending, Pace, StreamConnection
+from ida_sim.server.connection import GOING_AWAY, Ending, Pace, StreamConnection, send_frames
 from ida_sim.server.control import control_routes
+from ida_sim.server.endpoints import ENDPOINTS
 from ida_sim.server.faults import MOMENT, Faults, Placed, Target
+from ida_sim.server.keys import default_keys
 from ida_sim.server.limits import OK, Limits
 from ida_sim.server.listener import Accepted, Listener
 from ida_sim.server.market import MarketSetup, ServerMarket, build_market
+from ida_sim.server.message_faults import MessageFaults
 from ida_sim.server.outlet import Outlet
 from ida_sim.server.parameters import Refusal
+from ida_sim.server.permissions import PERMISSIONS
 from ida_sim.server.rest import rest_app, time_unit
 from ida_sim.server.rough import UNTOUCHED, RoughWires
 from ida_sim.server.script import Step, play
-from ida_sim.server.streams import Streams
+from ida_sim.server.streams import Flushed, Streams
+from ida_sim.server.user_streams import STREAM, Push
 from ida_sim.server.websocket import Spoken, hold_websocket, refuse_websocket
+from ida_sim.server.wire import text_frame
 from ida_sim.server.ws_api import Session, serve_session
 
 WS_API = "/ws-api/v3"
 HOST = "127.0.0.1"
+DEFAULT_ACCOUNT = "default"
 #: How long open connections may take to close at the end, s.
 FAREWELL_S = 2.5
 
@@ -60,23 +68,42 @@ class ApiConnection:
 
     service = "ws-api"
 
-    def __init__(self, number: int, session: Session) -> None:
+    def __init__(self, number: int, troubles: MessageFaults, opened: list[Flushed],
+                 session: Callable[[Push], Session]) -> None:
         self.number = number
         self.ending = Ending()
         self.outlet: Outlet | None = None
         self.frames: list[bytes] = []
-        self._session = session
-        self._websocket: WebSocketConnection | None = None
+        self._troubles, self._opened = troubles, opened
+        self._session = session(self._push)
         self._told = trio.Event()
 
     def count_frame(self, opcode: int) -> None:
         """No limit of messages is told for this API: requests have weights."""
 
+    def enter(self) -> None:
+        """The connection is open."""
+        self._opened.append(self)
+
     def mute(self) -> None:
-        """It says nothing by itself."""
+        """It is about to be closed: no event may come after that."""
+        self._session.user_streams.close()
+        self._troubles.forget(self.number)
 
     def leave(self) -> None:
-        """Nothing is left behind."""
+        """The connection is gone."""
+        self.mute()
+        self._opened.remove(self)
+
+    def _push(self, name: str, event: bytes) -> None:
+        """Tell what happened to an account, or what faults make of that."""
+        target = Target(self.service, self.number, stream=name)
+        self._troubles.deliver(self, STREAM, text_frame(event), target)
+        self.flush()
+
+    def flush(self) -> None:
+        """Have sent what was put into ``frames``."""
+        send_frames(self.outlet, self.frames, self.ending)
 
     def tell_shutdown(self, now_ns: int) -> None:
         self._told.set()
@@ -103,7 +130,8 @@ class Server:
         self.faults = Faults(trio.current_time)
         self.market: ServerMarket = build_market(setup.market, lambda: self.faults.clock_offset_ns)
         self.limits = Limits(self.market.now_ns)
-        self.api = Api(self.market, self.limits, self.faults)
+        self.access = Access(self.market.now_ns, [KeyHolder(DEFAULT_ACCOUNT, default_keys())])
+        self.api = Api(self.market, self.limits, self.faults, self.access, (*ENDPOINTS, *PERMISSIONS))
         self.streams = Streams(self.market, self.faults)
         self.addresses = Addresses("", "", "", "")
         self._setup = setup
@@ -121,6 +149,11 @@ class Server:
             "symbols": {name: symbol.state() for name, symbol in self.market.symbols.items()},
             "connections": [connection.state() for connection in self._open.values()],
         }
+
+    def told_keys(self) -> list[dict[str, str]]:
+        """Every account's keys, secrets and all: for who started the server, and nobody else."""
+        return [{"account": account.name, **key.told()}
+                for account in self.access.accounts.values() for key in account.keys]
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """HTTP, once the wire knows whose faults are to strike: a connection may serve one path after the other."""
@@ -156,7 +189,8 @@ class Server:
             raise Refusal(-1003, verdict.msg, verdict.status, verdict.retry_after_s(self.market.now_ns()))
         if path.rstrip("/") == WS_API:
             return ApiConnection(
-                accepted.number, Session(self.api, accepted.client[0], accepted.number, query))
+                accepted.number, self.streams.troubles, self.streams.connections,
+                lambda push: Session(self.api, accepted.client[0], accepted.number, query, push))
         head = path.split("/")[1] if path.startswith("/") else ""
         if head not in ("ws", "stream"):
             raise Refusal(-1020, "This operation is not supported.", 404)
@@ -165,7 +199,9 @@ class Server:
 
     def _begin(self, spoken: Spoken, accepted: Accepted) -> None:
         """The streams that the URL names are subscribed to at once."""
-        if isinstance(spoken, StreamConnection):
+        if isinstance(spoken, ApiConnection):
+            spoken.enter()
+        elif isinstance(spoken, StreamConnection):
             spoken.enter()
             named = (accepted.path or "").split("/")[2:]
             for listed in parse_qs(accepted.query).get("streams", []):

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
+from ida_sim.server.access import NONE, UNAUTHORIZED, USER_DATA, Presented, Revoked, not_allowed, ws_payloads
 from ida_sim.server.api import BAD_GATEWAY, Answer, Api, Caller, error_body
-from ida_sim.server.endpoints import BY_METHOD, MS_NS
+from ida_sim.server.endpoints import MS_NS, Call, Endpoint
 from ida_sim.server.faults import Target
+from ida_sim.server.keys import ED25519, ApiKey
 from ida_sim.server.limits import OK, Verdict
 from ida_sim.server.parameters import Refusal, as_text
 from ida_sim.server.rest import time_unit
+from ida_sim.server.user_streams import Push, UserStreams
 
 #: What a connection weighs, when it is opened.
 CONNECT_WEIGHT = 2
 SESSION_WEIGHT = 2
+#: These are signed, on a connection that is logged on too.
+_BY_SIGNATURE = ("session.logon", "userDataStream.subscribe.signature")
 _RETURN = "returnRateLimits"
 _NOTHING = Verdict(OK, 0, 0)
 #: What an answer's ``id`` may be; an object or array is no id.
 _PLAIN = (str, int, type(None))
+
+
+def _nowhere(name: str, event: bytes) -> None:
+    """Nobody is told."""
 
 
 class Reply(NamedTuple):
@@ -40,15 +50,21 @@ class Session:
         address: whose budget is charged; the connection's own weight is charged here.
         connection: its number, for faults on it alone.
         query: parameters of the URL: ``returnRateLimits``, ``timeUnit``.
+        push: sends what is not an answer: events of user data.
     Raises:
         Refusal: the address is out of budget, or the query is wrong: answered to the handshake, as HTTP.
     """
 
-    def __init__(self, api: Api, address: str, connection: int, query: Mapping[str, str]) -> None:
+    def __init__(self, api: Api, address: str, connection: int, query: Mapping[str, str],
+                 push: Push = _nowhere) -> None:
         self._api, self._address, self._connection = api, address, connection
         self._unit_ns = time_unit(query.get("timeUnit"))
         self._shows_limits = query.get(_RETURN, "true") != "false"
         self._since_ns = api.market.now_ns()
+        self._logged_on: tuple[Any, ApiKey] | None = None
+        self._logon_ns = 0
+        self.user_streams = UserStreams(self._now, push, MS_NS // self._unit_ns)
+        self._own = {endpoint.method: endpoint for endpoint in self._endpoints()}
         verdict = api.limits.charge(address, CONNECT_WEIGHT)
         if verdict.status != OK:
             raise Refusal(-1003, verdict.msg, verdict.status, verdict.retry_after_s(api.market.now_ns()))
@@ -67,6 +83,8 @@ class Session:
             method, sent = _method(request), _params(request)
             shows = sent.pop(_RETURN, "true" if shows else "false") != "false"
             answer = self._answered(method, sent)
+        except Revoked:
+            identity, answer = None, self._revoked()
         except Refusal as refusal:
             verdict = self._api.limits.charge(self._address, 1)
             answer = Answer(refusal.status, error_body(refusal.code, refusal.msg), verdict)
@@ -74,28 +92,82 @@ class Session:
 
     def shutdown_event(self) -> str:
         """What tells a client that the server is about to close."""
-        event = {"event": {"e": "serverShutdown", "E": self._api.market.now_ns() // self._unit_ns}}
+        event = {"event": {"e": "serverShutdown", "E": self._now()}}
         return msgspec.json.encode(event).decode()
 
     def _answered(self, method: str, sent: Mapping[str, str]) -> Answer:
-        if method in ("session.status", "session.logout"):
-            return self._status()
-        endpoint = BY_METHOD.get(method)
+        endpoint = self._own.get(method) or self._api.by_method.get(method)
         if endpoint is None:
             raise Refusal(-1020, "This operation is not supported.")
+        shown = Presented(sent.get("apiKey"), partial(ws_payloads, sent), logged_on=self._logged_on)
+        if method in _BY_SIGNATURE:
+            shown = shown._replace(logged_on=None)
         target = Target("ws-api", self._connection, method)
-        return self._api.answer(endpoint, sent, Caller(self._address, target, self._unit_ns))
+        return self._api.answer(endpoint, sent, Caller(self._address, target, self._unit_ns, shown))
 
-    def _status(self) -> Answer:
-        """Nobody is logged on: there are no accounts here."""
-        verdict, now_ns = self._api.limits.charge(self._address, SESSION_WEIGHT), self._api.market.now_ns()
-        if verdict.status != OK:
-            return Answer(verdict.status, error_body(-1003, verdict.msg), verdict)
-        status = {
-            "apiKey": None, "authorizedSince": None, "connectedSince": self._since_ns // self._unit_ns,
-            "returnRateLimits": self._shows_limits, "serverTime": now_ns // self._unit_ns, "userDataStream": False,
+    def _now(self) -> int:
+        return self._api.market.now_ns() // self._unit_ns
+
+    # ------------------------------------------------------------- the session itself
+
+    def _endpoints(self) -> list[Endpoint]:
+        """What is asked of a session, and of no other."""
+        def own(method: str, answer: Callable[[Call], Any], security: str = NONE, *known: str) -> Endpoint:
+            return Endpoint("", method, answer, lambda sent: SESSION_WEIGHT, known, security=security)
+
+        return [
+            own("session.logon", self._log_on, USER_DATA), own("session.status", self._status),
+            own("session.logout", self._log_out), own("session.subscriptions", self._subscriptions),
+            own("userDataStream.subscribe", self._subscribe),
+            own("userDataStream.subscribe.signature", self._subscribe_signed, USER_DATA),
+            own("userDataStream.unsubscribe", self._unsubscribe, NONE, "subscriptionId"),
+        ]
+
+    def _log_on(self, call: Call) -> Any:
+        """With another key it is another's session from now on; what was subscribed to goes on."""
+        assert call.signed is not None
+        account, key = call.signed.account, call.signed.key
+        if key.kind != ED25519:
+            raise not_allowed()
+        self._logged_on, self._logon_ns = (account, key), call.now_ns
+        return self._status(call)
+
+    def _log_out(self, call: Call) -> Any:
+        self._logged_on = None
+        self.user_streams.log_out()
+        return self._status(call)
+
+    def _status(self, call: Call) -> Any:
+        by = self._logged_on
+        return {
+            "apiKey": by[1].api_key if by else None, "authorizedSince": call.time(self._logon_ns) if by else None,
+            "connectedSince": call.time(self._since_ns), "returnRateLimits": self._shows_limits,
+            "serverTime": call.time(call.now_ns), "userDataStream": self.user_streams.by_session,
         }
-        return Answer(OK, msgspec.json.encode(status), verdict)
+
+    def _subscribe(self, call: Call) -> Any:
+        if self._logged_on is None:
+            raise Refusal(-1002, "You are not authorized to execute this request.", UNAUTHORIZED)
+        if self._api.access.find(self._logged_on[1].api_key) is None:
+            raise Revoked
+        return {"subscriptionId": self.user_streams.subscribe(self._logged_on[0], by_session=True)}
+
+    def _subscribe_signed(self, call: Call) -> Any:
+        return {"subscriptionId": self.user_streams.subscribe(call.account)}
+
+    def _unsubscribe(self, call: Call) -> Any:
+        self.user_streams.unsubscribe(call.parameters.number("subscriptionId"))
+        return {}
+
+    def _subscriptions(self, call: Call) -> Any:
+        return [{"subscriptionId": number} for number in self.user_streams.ids]
+
+    def _revoked(self) -> Answer:
+        """The key is there no more: the session is over, and nobody's request is what is answered."""
+        self._logged_on, refusal = None, not_allowed()
+        self.user_streams.log_out()
+        verdict = self._api.limits.charge(self._address, 1)
+        return Answer(refusal.status, error_body(refusal.code, refusal.msg), verdict)
 
     def _text(self, identity: Any, answer: Answer, shows: bool) -> str:
         body = answer.body
@@ -139,12 +211,12 @@ async def _send_later(connection: WebSocketConnection, reply: Reply) -> None:
 
 
 def _read(text: str | bytes) -> dict[str, Any]:
+    """Its parameters stay as they were written, for that is what was signed."""
     try:
-        found = msgspec.json.decode(text)
+        found = {name: value if name == "params" else msgspec.json.decode(value)
+                 for name, value in msgspec.json.decode(text, type=dict[str, msgspec.Raw]).items()}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise Refusal(-1135, "Invalid JSON Request")
+        raise Refusal(-1135, "Invalid JSON Request") from None
     return found
 
 
@@ -157,8 +229,15 @@ def _method(request: Mapping[str, Any]) -> str:
 
 def _params(request: Mapping[str, Any]) -> dict[str, str]:
     params = request.get("params")
-    if params is None:
+    if params is None or bytes(params) == b"null":
         return {}
-    if not isinstance(params, dict):
-        raise Refusal(-1135, "JSON sent for parameter 'params' is not valid")
-    return {name: as_text(value) for name, value in params.items()}
+    try:
+        found = msgspec.json.decode(params, type=dict[str, msgspec.Raw])
+        return {name: _text(bytes(value)) for name, value in found.items()}
+    except (msgspec.DecodeError, RecursionError):
+        raise Refusal(-1135, "JSON sent for parameter 'params' is not valid") from None
+
+
+def _text(raw: bytes) -> str:
+    """A number as it was written: ``0.10`` is not ``0.1`` to who signed it."""
+    return as_text(msgspec.json.decode(raw)) if raw[:1] in b'"[{n' else raw.decode()

@@ -13,6 +13,9 @@ from typing import Any
 import httpx
 import pytest
 import trio_websocket
+from signed import RESTRICTIONS, signed_query
+
+from ida_sim.server.keys import ApiKey
 
 
 @contextmanager
@@ -47,6 +50,18 @@ async def test_a_signal_ends_it_in_order(number: signal.Signals) -> None:
         assert program.wait(20) == 0
         assert program.stderr is not None
         assert program.stderr.read() == ""
+
+
+def test_the_ready_line_has_a_key_of_each_kind() -> None:
+    with exchange() as (_, ready):
+        keys = ready["keys"]
+        assert [(key["account"], key["type"]) for key in keys] == [
+            ("default", "HMAC"), ("default", "RSA"), ("default", "ED25519")]
+        for told in keys:
+            key = ApiKey(told["type"], told["api_key"], told.get("secret", ""), told.get("pem", ""))
+            query = signed_query(key, {"timestamp": httpx.get(ready["rest"] + "/api/v3/time").json()["serverTime"]})
+            answer = httpx.get(f"{ready['rest']}{RESTRICTIONS}?{query}", headers={"X-MBX-APIKEY": key.api_key})
+            assert answer.json()["enableReading"] is True
 
 
 def test_its_time_may_be_limited() -> None:
