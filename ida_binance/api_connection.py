@@ -7,12 +7,13 @@ was handed to its socket by then is not known to have arrived, or not to have; t
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 import trio
 
-from ida_binance.api_frames import Answer, UserEvent, read, request
+from ida_binance.api_frames import Answer, UserEvent, read, request, wait_of
+from ida_binance.budget import Told, told_by_limits
 from ida_binance.calls import WS_API, Call, Outcome, Reply, call
 from ida_binance.connection import CLOSE_S, ConnectionEnded, State, Way
 from ida_binance.control import Shutdown
@@ -45,7 +46,7 @@ class Owner(Protocol):
     def timed(self, call: Call) -> dict[str, str]: ...
     def clocked(self, looks: list[Clocked]) -> None: ...
     def changed(self, connection: ApiConnection, why: str) -> None: ...
-    def answered(self, pending: Pending, reply: Reply, limits: Any) -> None: ...
+    def answered(self, pending: Pending, reply: Reply, told: Sequence[Told]) -> None: ...
     def returned(self, pending: Pending) -> None: ...
     def happened(self, connection: ApiConnection, event: UserEvent) -> None: ...
 
@@ -281,8 +282,8 @@ class ApiConnection:
         received_ns = self._tap.last_ns if self._tap is not None else steady_ns()
         code, msg = words or (0, "")
         reply = Reply(outcome_of(answer.status, code), answer.status, code, msg, answer.body, pending.sent_ns,
-                      received_ns, WS_API)  # fmt: skip
-        self._owner.answered(pending, reply, answer.limits)
+                      received_ns, WS_API, wait_of(answer))  # fmt: skip
+        self._owner.answered(pending, reply, told_by_limits(answer.limits))
 
     def _not_known(self, why: str) -> None:
         self.unknown, self.last_unknown = self.unknown + 1, why

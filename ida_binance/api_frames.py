@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ida_binance.control import Shutdown, Unknown
+from ida_binance.rest import MOST_WAIT_S
 from ida_binance.unreadable import UNREADABLE
 
 #: Parameters that are no text in a frame; in a query, and where they are signed, they are.
 _NUMBERS = ("timestamp", "recvWindow", "subscriptionId")
 _PLAIN = ("computeCommissionRates", "omitZeroBalances", "symbols", "permissions")
 _MOST_ID = 1 << 53
+_MOST_MS = 1 << 53
 
 
 class Answer(NamedTuple):
@@ -77,6 +79,20 @@ def read(text: bytes) -> Answer | UserEvent | Shutdown | Unknown:
     number = frame.id if isinstance(frame.id, int) and not isinstance(frame.id, bool) else None
     body = frame.result if status == 200 else frame.error
     return Answer(number if number is not None and 0 <= number < _MOST_ID else None, status, body, frame.rateLimits)
+
+
+def wait_of(answer: Answer) -> float:
+    """How long a refusal has everyone wait, in seconds: it tells both times, by the exchange's clock; 0: it does not.
+
+    >>> wait_of(Answer(1, 429, {"code": -1003, "data": {"serverTime": 1763800031000, "retryAfter": 1763800060000}}))
+    29.0
+    """
+    data = answer.body.get("data") if isinstance(answer.body, dict) and answer.status in (418, 429) else None
+    times = (data.get("serverTime"), data.get("retryAfter")) if isinstance(data, dict) else (None, None)
+    now_ms, until_ms = (time if type(time) is int and 0 < time < _MOST_MS else None for time in times)
+    if now_ms is None or until_ms is None:
+        return 0.0
+    return min(max(0.0, (until_ms - now_ms) / 1000), MOST_WAIT_S)
 
 
 def _event(raw: bytes, text: bytes) -> UserEvent | Shutdown | Unknown:

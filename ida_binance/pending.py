@@ -15,13 +15,13 @@ Done = Callable[[Reply], None]
 class Pending:
     """``sent_ns``: when its bytes were handed over, 0 while none were; ``is_again``: it was refused for its time, and
     goes once more; ``deadline_s``: until when an answer is waited for, or a turn; ``is_own``: a connection asks it for
-    itself, and nobody else can."""
+    itself, and nobody else can; ``ticket``: the budget's."""
 
-    __slots__ = ("call", "deadline_s", "done", "is_again", "is_own", "is_replied", "sent_ns")
+    __slots__ = ("call", "deadline_s", "done", "is_again", "is_own", "is_replied", "sent_ns", "ticket")
 
     def __init__(self, call: Call, done: Done, deadline_s: float, *, is_own: bool = False) -> None:
         self.call, self.done, self.deadline_s, self.is_own = call, done, deadline_s, is_own
-        self.sent_ns = 0
+        self.sent_ns = self.ticket = 0
         self.is_again = self.is_replied = False
 
     def reply(self, reply: Reply) -> None:

@@ -149,7 +149,7 @@ class Rest:
 
         ``headers`` are looked up by lower-case names.
         """
-        now_ns, wait_s = steady_ns(), _retry_after_s(headers)
+        now_ns, wait_s = steady_ns(), retry_after_s(headers)
         if status == 429:
             wait_s = PAUSE_S if wait_s is None else wait_s
             self.budget.pause(now_ns + int(wait_s * NS_PER_S))
@@ -233,7 +233,8 @@ def _refused(what: str, status: int, headers: Mapping[str, str], body: bytes) ->
     return RequestRejected(f"{what}: HTTP {status}: {said.code} {said.msg}", said.code, said.msg)
 
 
-def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """What ``Retry-After`` says, by lower-case names, in seconds; None where it says nothing that can be."""
     text = headers.get("retry-after", "")
     return min(float(text), MOST_WAIT_S) if text.isascii() and text.isdigit() and len(text) < 10 else None
 

@@ -8,8 +8,8 @@ unknown, and asking about it is the caller's.
 from __future__ import annotations
 
 import ssl
-from collections import Counter, deque
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, Literal, NamedTuple
 
@@ -17,26 +17,30 @@ import trio
 
 from ida_binance.api_connection import ApiConnection, Clocked
 from ida_binance.api_frames import UserEvent
-from ida_binance.budget import NS_PER_S, Budget
+from ida_binance.budget import CONNECT_WEIGHT, NS_PER_S, Budget, Told
 from ida_binance.calls import REST, Call, Outcome, Reply
 from ida_binance.connection import ConnectionEnded, State, Way
 from ida_binance.credentials import Credentials
 from ida_binance.environments import Addresses
-from ida_binance.judging import CLOCK
+from ida_binance.judging import CLOCK, TOO_MANY_ORDERS
 from ida_binance.pacing import Backoff, Pace
 from ida_binance.pending import Done, Pending, Waiter
-from ida_binance.rest import Rest
+from ida_binance.rest import BAN_S, PAUSE_S, Rest
 from ida_binance.rest_calls import RestCalls
+from ida_binance.turns import Turns, purpose_of
 from ida_core.clock import steady_ns
 from ida_core.errors import AuthError, IdaError, VenueUnavailable
 from ida_core.tap import HandshakeRefused
 
 WS_PATH = "/ws-api/v3"
-CONNECT_WEIGHT = 2
 ATTEMPTS_PERIOD_S = 300.0
 FIRST_WAIT_S, MOST_WAIT_S = 0.1, 30.0
 #: Requests over REST at a time, each on a connection of its own that is kept.
 REST_LINES = 8
+#: How often waiting calls are looked at, at least and at most, s.
+PACE_S, LEAST_PACE_S = 0.1, 0.001
+#: How far the exchange's counting of a request may be from our sending it.
+GUARD_NS = 100_000_000
 OnEvent = Callable[[dict[str, Any], int], None]
 OnState = Callable[[bool, str], None]
 
@@ -84,10 +88,9 @@ class Trading:
         self._way = Way(where.ws_api + WS_PATH, context, False, config.timeout_s, config.heartbeat_s, config.pong_s)
         self._rest = Rest(where.rest, budget, context, config.timeout_s)
         self._random = random or Random()
+        budget.guard_ns = GUARD_NS
         self._attempts = Pace(config.attempts, ATTEMPTS_PERIOD_S)
-        self._cancels: deque[Pending] = deque()
-        self._orders: deque[Pending] = deque()
-        self._queries: deque[Pending] = deque()
+        self._turns = Turns(budget)
         self._to_rest: trio.MemorySendChannel[Pending] | None = None
         self._rest_free = 0
         self._late_clock: list[Pending] = []
@@ -112,7 +115,7 @@ class Trading:
         if self._to_rest is None:
             pending.lost("not connected: trading is not at work", "")
             return
-        self._lane(call).append(pending)
+        self._turns.add(pending)
         self._pump()
 
     async def ask(self, call: Call) -> Reply:
@@ -149,22 +152,10 @@ class Trading:
 
     # ------------------------------------------------------------- turns
 
-    def _lane(self, call: Call) -> deque[Pending]:
-        return self._cancels if call.is_cancel else self._orders if call.is_order else self._queries
-
     def _pump(self) -> None:
         """Send what the budget has room for, and as much as can go."""
-        now_ns = steady_ns()
-        for lane in (self._cancels, self._orders, self._queries):
-            while lane and self._can_go():
-                if self.budget.wait_s(lane[0].call.weight, now_ns):
-                    break
-                pending = lane.popleft()
-                self.budget.spend(pending.call.weight, now_ns)
-                self._dispatch(pending)
-
-    def _can_go(self) -> bool:
-        return self._goes_by_ws() or self._rest_free > 0
+        while (self._goes_by_ws() or self._rest_free > 0) and (pending := self._turns.next(steady_ns())):
+            self._dispatch(pending)
 
     def _goes_by_ws(self) -> bool:
         return self._live is not None and self._live.state is State.LIVE and self.config.by == "ws-api"
@@ -186,26 +177,26 @@ class Trading:
                 pending.lost("trading ended before the answer came", REST)
                 raise
             self._rest_free += 1
-            self.answered(pending, reply, None)
+            self.answered(pending, *reply)
             self._turn.set()
 
     async def _pace(self) -> None:
         """Wake up what waits for its turn, and give up what has waited for too long."""
         while True:
-            with trio.move_on_after(0.05):
+            wait_s = self._turns.wait_s(steady_ns())
+            with trio.move_on_after(PACE_S if wait_s is None else min(max(wait_s, LEAST_PACE_S), PACE_S)):
                 await self._turn.wait()
             self._turn = trio.Event()
             self._pump()
-            now_s = trio.current_time()
-            for lane in (self._cancels, self._orders, self._queries):
-                while lane and lane[0].deadline_s <= now_s:
-                    wait_s = self.budget.wait_s(lane[0].call.weight, steady_ns())
-                    lane.popleft().lost(f"not sent: no turn came within {self.config.wait_s:g} s", "", wait_s)
+            for pending in self._turns.expired(trio.current_time()):
+                call = pending.call
+                wait_s = self.budget.wait_s(call.weight, steady_ns(), purpose_of(call), call.orders)
+                pending.lost(f"not sent: no turn came within {self.config.wait_s:g} s", "", wait_s)
 
     def _drop_all(self, why: str) -> None:
-        for lane in (self._cancels, self._orders, self._queries, self._late_clock):
-            while lane:
-                lane.pop().lost(why, "")
+        for pending in [*self._turns.clear(), *self._late_clock]:
+            pending.lost(why, "")
+        self._late_clock = []
 
     # ------------------------------------------------------------- connections
 
@@ -231,7 +222,7 @@ class Trading:
             while wait_s := self._attempt_wait_s():
                 await trio.sleep(wait_s)
             self._attempts.take(trio.current_time())
-            self.budget.spend(CONNECT_WEIGHT, steady_ns())
+            self.budget.connect(steady_ns(), CONNECT_WEIGHT)
             self.connections += 1
             self._overlaps = self._live is not None
             connection = ApiConnection(
@@ -246,8 +237,7 @@ class Trading:
             await trio.sleep(backoff.next_s())
 
     def _attempt_wait_s(self) -> float:
-        closed_s = max(0.0, (self.budget.closed_until_ns - steady_ns()) / NS_PER_S)
-        return max(closed_s, self._attempts.wait_s(trio.current_time()))
+        return max(self.budget.connect_wait_s(steady_ns()), self._attempts.wait_s(trio.current_time()))
 
     def _is_hopeless(self, connection: ApiConnection) -> bool:
         """What waiting does not mend ends it, if it never went well."""
@@ -293,7 +283,8 @@ class Trading:
 
     def returned(self, pending: Pending) -> None:
         """No byte of it left before its connection ended: it is next."""
-        self._lane(pending.call).appendleft(pending)
+        self.budget.answered(pending.ticket, (), 0, steady_ns(), pending.call.weight)
+        self._turns.put_back(pending)
         self._turn.set()
 
     def happened(self, connection: ApiConnection, event: UserEvent) -> None:
@@ -306,15 +297,35 @@ class Trading:
             connection.want_successor("eventStreamTerminated")
         self._on_event(event.event, steady_ns())
 
-    def answered(self, pending: Pending, reply: Reply, limits: Any) -> None:
+    def answered(self, pending: Pending, reply: Reply, told: Sequence[Told]) -> None:
         """An answer came, or is given up; refused for its time, it goes once more."""
-        if reply.outcome is Outcome.REJECTED and reply.code == CLOCK and not (pending.is_again or pending.is_own):
-            pending.is_again = True
-            pending.sent_ns = 0
-            self._late_clock.append(pending)
-            self._clock_doubt.set()
-            return
+        call = pending.call
+        if reply.status:
+            refund = call.weight if reply.is_ok and call.is_free else 0
+            self.budget.answered(pending.ticket, told, reply.sent_ns, reply.received_ns, refund)
+        if reply.outcome is Outcome.REJECTED:
+            if reply.code == CLOCK and not (pending.is_again or pending.is_own):
+                pending.is_again = True
+                pending.sent_ns = 0
+                self._late_clock.append(pending)
+                self._clock_doubt.set()
+                return
+            reply = self._slow_down(reply)
         pending.reply(reply)
+
+    def _slow_down(self, reply: Reply) -> Reply:
+        """The exchange has us wait: for as long, nothing goes out that it would count against us."""
+        if reply.status not in (403, 418, 429):
+            return reply
+        wait_s, now_ns = reply.retry_after_s or (PAUSE_S if reply.status == 429 else BAN_S), steady_ns()
+        until_ns = now_ns + int(wait_s * NS_PER_S)
+        if reply.status == 418:
+            self.budget.ban(until_ns)
+        elif reply.code == TOO_MANY_ORDERS:
+            self.budget.pause_orders(until_ns)
+        else:
+            self.budget.pause(until_ns)
+        return reply._replace(retry_after_s=wait_s)
 
     def _is_second(self, connection: ApiConnection, raw: bytes) -> bool:
         counts = self._seen.setdefault(raw, Counter())
@@ -336,7 +347,7 @@ class Trading:
                 await self._clock_doubt.wait()
             self._clock_doubt = trio.Event()
             connection, late = self._live, self._late_clock
-            if connection is not None:
+            if connection is not None and self.budget.closed_until_ns < steady_ns():
                 try:
                     self.clocked(await connection.look_at_clock())
                 except ConnectionEnded as ended:

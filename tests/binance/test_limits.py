@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from hypothesis import given, strategies as st
 
-from ida_binance.budget import NS_PER_S, SHARE, Budget
+from ida_binance.budget import NS_PER_S, SHARE, Budget, Counted, Purpose, Told, told_by_limits
 from ida_binance.instruments import RateLimit
 from ida_binance.pacing import Backoff, Pace
 from ida_binance.plan import connections_needed, moves, spread
@@ -234,3 +234,77 @@ def test_snapshots_never_become_a_busy_loop(steps: Sequence[tuple[float, str]]) 
         assert not (found and len(found) > 1)
     assert asked <= len(steps)
     assert set(WEIGHTS) == {100, 500, 1000, 5000}
+
+
+ORDERS = [RateLimit("ORDERS", "SECOND", 10, 100)]
+
+
+def order_wait(budget: Budget, now: int, orders: int = 1) -> float:
+    return budget.wait_s(0, now, Purpose.ORDER, orders)
+
+
+def test_near_the_end_of_a_window_a_request_counts_in_both() -> None:
+    budget = Budget(ORDERS)
+    budget.guard_ns = NS_PER_S // 10
+    for _ in range(94):
+        budget.spend(0, NOW + 10 * NS_PER_S - budget.guard_ns // 2, 1)
+    next_window = NOW + 10 * NS_PER_S + 2 * budget.guard_ns
+    assert order_wait(budget, next_window) > 9
+    assert order_wait(budget, NOW + 20 * NS_PER_S + 2 * budget.guard_ns) == 0
+
+
+def test_cancels_and_queries_go_on_while_orders_wait() -> None:
+    budget = Budget(ORDERS)
+    for _ in range(94):
+        budget.spend(1, NOW, 1)
+    assert order_wait(budget, NOW) == 10
+    assert budget.wait_s(1, NOW, Purpose.CANCEL) == budget.wait_s(1, NOW, Purpose.QUERY) == 0
+    budget.pause_orders(NOW + 25 * NS_PER_S)
+    assert order_wait(budget, NOW + 20 * NS_PER_S) == 5
+    assert budget.wait_s(1, NOW, Purpose.CANCEL) == 0
+
+
+def test_weight_is_kept_for_orders_and_most_of_all_for_cancels() -> None:
+    budget = Budget()
+    budget.spend(5400, NOW)
+    assert [budget.wait_s(1, NOW, purpose) > 0 for purpose in Purpose] == [True, False, False]
+    budget.spend(240, NOW)
+    assert [budget.wait_s(1, NOW, purpose) > 0 for purpose in Purpose] == [True, True, False]
+
+
+def test_the_count_of_orders_falls_when_they_are_filled() -> None:
+    budget = Budget(ORDERS)
+    tickets = [budget.spend(1, NOW, 1) for _ in range(94)]
+    assert order_wait(budget, NOW) > 0
+    for ticket in tickets[:40]:
+        budget.answered(ticket, [Told(Counted.ORDERS, 10, 3)], NOW, NOW + 1)
+    assert order_wait(budget, NOW, 94 - 3 - 54) == 0, "54 are on their way"
+    assert order_wait(budget, NOW, 95 - 3 - 54) > 0
+    budget.answered(tickets[93], [Told(Counted.ORDERS, 10, 60)], NOW, NOW + 1)
+    budget.answered(tickets[50], [Told(Counted.ORDERS, 10, 2)], NOW, NOW + 1)
+    assert order_wait(budget, NOW, 1) > 0, "an older word than the newest lowers nothing"
+
+
+def test_what_succeeds_gives_its_weight_back() -> None:
+    budget = Budget()
+    budget.spend(100, NOW)
+    budget.answered(0, (), NOW, NOW + 1, refund=40)
+    assert budget.left(NOW) == int(6000 * SHARE) - 60
+
+
+def test_connections_have_a_window_of_their_own() -> None:
+    budget = Budget()
+    for _ in range(int(300 * SHARE)):
+        assert budget.connect_wait_s(NOW) == 0
+        budget.connect(NOW)
+    assert 0 < budget.connect_wait_s(NOW) <= 300
+    assert budget.wait_s(1, NOW) == 0
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.sampled_from(
+    ["ORDERS", "REQUEST_WEIGHT", "DAY", "SECOND"]), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+    st.sampled_from(["rateLimitType", "interval", "intervalNum", "count", "limit"]), inner, max_size=5), max_leaves=8))
+def test_whatever_stands_for_limits_breaks_nothing(limits: object) -> None:
+    budget = Budget()
+    budget.answered(0, told_by_limits(limits), NOW, NOW + 1)
+    assert budget.wait_s(1, NOW + MINUTE) == 0
