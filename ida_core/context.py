@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from ida_core.book import Book, Market
 from ida_core.clock import NS
-from ida_core.events import CancelOrder, PlaceOrder, ReplaceOrder, Timer
-from ida_core.model import Instrument, OrderType, SelfTradePrevention, Side, TimeInForce
+from ida_core.events import AmendOrder, CancelOrder, PlaceList, PlaceOrder, ReplaceOrder, Timer
+from ida_core.model import Instrument, ListKind, OrderType, PegPrice, SelfTradePrevention, Side, TimeInForce
 from ida_core.order import Order
 from ida_core.portfolio import Position
 from ida_core.protocols import Strategy
@@ -69,7 +69,8 @@ class Context:
         self, side: Side, quantity: int, price: int | None = None, *, type: OrderType = OrderType.LIMIT,
         tif: TimeInForce = TimeInForce.GTC, post_only: bool = False, stop_price: int | None = None,
         quote_quantity: Decimal | None = None, reduce_only: bool = False,
-        stp: SelfTradePrevention = SelfTradePrevention.EXPIRE_MAKER, note: str = "",
+        stp: SelfTradePrevention = SelfTradePrevention.EXPIRE_MAKER, note: str = "", iceberg: int = 0,
+        trailing_delta: int = 0, peg: PegPrice | None = None, peg_offset: int = 0, smart: bool = False,
     ) -> str | None:
         """Ask for an order; returns its client order id, or None if risk refused it (the journal says why).
 
@@ -78,6 +79,10 @@ class Context:
             price: ticks; None for MARKET and for stops that become market orders.
             post_only: LIMIT_MAKER: rejected rather than taking liquidity.
             note: why, for the journal; at most 1,000 characters.
+            iceberg: lots that are shown at a time; 0: all of them.
+            trailing_delta: of a stop, how far it follows the last price, in basis points.
+            peg: the price is taken from the book when the order enters it, ``peg_offset`` levels deeper; no ``price``.
+            smart: by the exchange's smart order routing.
         Raises:
             TypeError: a quantity or price that is no whole number of lots or ticks, a value that is no
                 ``Decimal``, or a word in the place of ``Side.BUY`` and the like.
@@ -94,14 +99,67 @@ class Context:
             _check_numbers(quantity, price, stop_price, quote_quantity)
             _check_kinds(side=side, type=type, tif=tif, stp=stp)
             _check_words(note, reduce_only)
+        if iceberg or trailing_delta or peg_offset or peg is not None or smart:
+            _check_special(iceberg, trailing_delta, peg, peg_offset, smart)
         order_id = self._new_id()
         sent = self._engine.request(PlaceOrder(
             order_id=order_id, strategy=self.strategy.name, instrument=self.index,
             ts_local_ns=self._venue.now_ns, side=side, type=_LIMIT_MAKER if post_only else type,
             quantity=quantity, price=price, stop_price=stop_price, quote_quantity=quote_quantity, tif=tif,
-            stp=stp, reduce_only=reduce_only, note=note,
+            stp=stp, reduce_only=reduce_only, note=note, iceberg=iceberg, trailing_delta=trailing_delta, peg=peg,
+            peg_offset=peg_offset, smart=smart,
         ))
         return order_id if sent else None
+
+    def leg(
+        self, side: Side, quantity: int, price: int | None = None, *, type: OrderType = OrderType.LIMIT,
+        tif: TimeInForce = TimeInForce.GTC, stop_price: int | None = None,
+        stp: SelfTradePrevention = SelfTradePrevention.EXPIRE_MAKER, note: str = "", iceberg: int = 0,
+        trailing_delta: int = 0, peg: PegPrice | None = None, peg_offset: int = 0,
+    ) -> PlaceOrder:
+        """An order for ``place_list``, not sent by itself; the arguments are those of ``place``. The quantity is 0 for
+        what is to sell what another leg bought.
+
+        Raises:
+            TypeError, ValueError: as ``place``.
+        """
+        _check_numbers(quantity, price, stop_price, None)
+        _check_kinds(side=side, type=type, tif=tif, stp=stp)
+        _check_words(note, reduce_only=False)
+        _check_special(iceberg, trailing_delta, peg, peg_offset, smart=False)
+        return PlaceOrder(
+            order_id=self._new_id(), strategy=self.strategy.name, instrument=self.index, ts_local_ns=self.now_ns,
+            side=side, type=type, quantity=quantity, price=price, stop_price=stop_price, tif=tif, stp=stp, note=note,
+            iceberg=iceberg, trailing_delta=trailing_delta, peg=peg, peg_offset=peg_offset)
+
+    def place_list(self, kind: ListKind, *legs: PlaceOrder) -> tuple[str, ...] | None:
+        """Ask for orders that hang together; returns the legs' ids in their order, or None if they were refused.
+
+        ``ctx.place_list(ListKind.OCO, ctx.leg(above), ctx.leg(below))``: see ``ida_core.ListKind`` and ``PlaceList``
+        for the kinds and the order of the legs. The list's own id is each leg's ``list_id``.
+
+        Raises:
+            TypeError: no kind of list, or a leg that ``leg`` did not make.
+        """
+        if kind.__class__ is not ListKind:
+            raise TypeError(f"kind = {kind!r:.60} must be a ListKind, such as {ListKind.OCO!s}")
+        for one in legs:
+            if one.__class__ is not PlaceOrder:
+                raise TypeError(f"leg {one!r:.60} must be what leg() returned")
+        sent = self._engine.request(PlaceList(
+            order_id=self._new_id(), strategy=self.strategy.name, instrument=self.index, ts_local_ns=self.now_ns,
+            kind=kind, legs=legs))
+        return tuple(one.order_id for one in legs) if sent else None
+
+    def amend(self, order_id: str, quantity: int) -> bool:
+        """Ask to lower an order to ``quantity`` lots in all; it keeps its id and its place in the queue. False if it
+        was refused."""
+        _check_id(order_id)
+        _given("quantity", quantity)
+        _whole("quantity", quantity, "lots")
+        return self._engine.request(AmendOrder(
+            order_id=order_id, quantity=quantity, strategy=self.strategy.name, instrument=self.index,
+            ts_local_ns=self.now_ns))
 
     def cancel(self, order_id: str) -> bool:
         """Ask to cancel; False if the order is not open or a cancel is under way already.
@@ -194,6 +252,16 @@ def _check_words(note: object, reduce_only: object) -> None:
         raise ValueError(f"note = {note!r:.60} has a character that UTF-8 has not") from None
     if reduce_only.__class__ is not bool:
         raise TypeError(f"reduce_only = {reduce_only!r:.60} must be True or False")
+
+
+def _check_special(iceberg: object, trailing_delta: object, peg: object, peg_offset: object, smart: object) -> None:
+    for name, value in (("iceberg", iceberg), ("trailing_delta", trailing_delta), ("peg_offset", peg_offset)):
+        _given(name, value)
+        _whole(name, value, {"iceberg": "lots", "peg_offset": "levels"}.get(name, "basis points"))
+    if peg is not None and peg.__class__ is not PegPrice:
+        raise TypeError(f"peg = {peg!r:.60} must be a PegPrice, such as {PegPrice.PRIMARY_PEG!s}")
+    if smart.__class__ is not bool:
+        raise TypeError(f"smart = {smart!r:.60} must be True or False")
 
 
 def _check_id(order_id: object) -> None:

@@ -179,7 +179,7 @@ class CancelAll(Request, frozen=True, tag="cancel_all"):
 
 
 OrderRequest = PlaceOrder | ReplaceOrder
-AnyRequest = OrderRequest | CancelOrder | CancelAll
+AnyRequest = OrderRequest | PlaceList | AmendOrder | CancelOrder | CancelAll
 
 
 class OrderUpdate(Event, frozen=True):

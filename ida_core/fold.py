@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from ida_core.book import Market
 from ida_core.errors import OrderStateError
 from ida_core.events import (
+    AmendOrder,
     AnyRequest,
     CancelAll,
     CancelOrder,
@@ -22,6 +23,7 @@ from ida_core.events import (
     MarketState,
     Note,
     OrderUpdate,
+    PlaceList,
     PlaceOrder,
     Refusal,
     ReplaceOrder,
@@ -143,6 +145,8 @@ class Fold:
         self._handlers: Mapping[type[Any], Callable[[Any], None]] = {
             PlaceOrder: self._on_place,
             ReplaceOrder: self._on_replace,
+            PlaceList: self._on_list,
+            AmendOrder: self._on_request,
             CancelOrder: self._on_request,
             CancelAll: self._on_request,
             OrderUpdate: self._on_update,
@@ -208,6 +212,11 @@ class Fold:
     def _on_replace(self, request: ReplaceOrder) -> None:
         self._on_request(request)
         self._add_row(request.new_order_id)
+
+    def _on_list(self, request: PlaceList) -> None:
+        self._on_request(request)
+        for leg in request.legs:
+            self._add_row(leg.order_id)
 
     def _on_request(self, request: AnyRequest) -> None:
         self.requests[type(request).__name__] += 1

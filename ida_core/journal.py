@@ -92,7 +92,7 @@ _ENCODE = msgspec.json.Encoder(order="deterministic").encode
 _DECODE = {
     kind: msgspec.json.Decoder(shape).decode
     for kind, shape in (
-        (lib.IDA_REQUEST, AnyRequest | PlaceList | AmendOrder), (lib.IDA_STATUS_CHANGE, MarketState | VenueStatus),
+        (lib.IDA_REQUEST, AnyRequest), (lib.IDA_STATUS_CHANGE, MarketState | VenueStatus),
         *((KINDS[c], c) for c in (
             OrderUpdate, BalanceUpdate, Timer, Refusal, Signal, Note, Timing, FundingPayment, RequestSent, Transfer,
         )),

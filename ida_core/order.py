@@ -44,6 +44,8 @@ NO_PROOF = frozenset(
         Execution.UNANSWERED,
     }
 )
+#: Reports that tell of a pending leg that it is pending no more, by their status.
+_WORKS = frozenset({Execution.NEW, Execution.TRADE, Execution.TRIGGERED, Execution.STATUS})
 _ENDED = frozenset({OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.EXPIRED_IN_MATCH})
 
 
@@ -55,9 +57,11 @@ class Order(msgspec.Struct, kw_only=True, eq=False, gc=False):
     ``prevented``: lots taken away by self-trade prevention. ``carried``: lots that had been filled
     under the id this one replaced (amendment). ``amended_to``: the quantity, ``carried`` included,
     that the last amendment told. ``asked`` is the last request sent for it:
-    ``place``, ``cancel`` or ``replace``. ``foreign``: not placed by this run. ``stamps`` holds
+    ``place``, ``cancel``, ``replace`` or ``amend``. ``list_id``: the list it is a leg of; ``pair``: the
+    leg that ends when this one does something. ``contingent``: a pending leg, which the venue keeps
+    until another has been filled. ``foreign``: not placed by this run. ``stamps`` holds
     local times by name: ``requested``, ``accepted``, ``first_fill``, ``cancel_requested``,
-    ``replace_requested``, ``carried``, ``closed``, and the venue's own beside them
+    ``replace_requested``, ``amend_requested``, ``carried``, ``closed``, and the venue's own beside them
     (``accepted_venue``, ``first_fill_venue``, ``closed_venue``).
     """
 
@@ -85,6 +89,9 @@ class Order(msgspec.Struct, kw_only=True, eq=False, gc=False):
     asked: str = "place"
     replaces: str = ""
     replaced_by: str = ""
+    list_id: str = ""
+    pair: str = ""
+    contingent: bool = False
     foreign: bool = False
     created_ns: int = 0
     updated_ns: int = 0
@@ -100,6 +107,8 @@ class Order(msgspec.Struct, kw_only=True, eq=False, gc=False):
     @property
     def is_pending(self) -> bool:
         """A request of ours has no answer yet: no time for another, except to cancel in need."""
+        if self.status is OrderStatus.PENDING_NEW and self.acknowledged:
+            return False  # a pending leg, which the venue has
         return self.status in WAITING
 
     @property
@@ -162,7 +171,10 @@ class Order(msgspec.Struct, kw_only=True, eq=False, gc=False):
             self.stamp("first_fill", update)
         elif self.is_open and (update.reason or update.code):
             self.reason, self.code = update.reason, update.code
-        seen = update.status not in (OrderStatus.REJECTED, OrderStatus.PENDING_NEW)
+        if self.contingent and update.execution in _WORKS and update.status is not OrderStatus.PENDING_NEW:
+            self.contingent = False
+        seen = update.status is not OrderStatus.REJECTED
+        seen = seen and (self.contingent or update.status is not OrderStatus.PENDING_NEW)
         if seen and update.execution not in NO_PROOF and update.reason != END_OF_DATA:
             self.acknowledged = True
             self.stamp("accepted", update)
@@ -199,6 +211,8 @@ def _working(order: Order, update: OrderUpdate) -> OrderStatus:
         return OrderStatus.FILLED
     if order.filled or order.carried:
         return OrderStatus.PARTIALLY_FILLED
+    if order.contingent:
+        return OrderStatus.PENDING_NEW
     return OrderStatus.NEW if order.acknowledged else OrderStatus.PENDING_NEW
 
 

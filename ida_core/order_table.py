@@ -19,18 +19,21 @@ from typing import NamedTuple
 
 from ida_core.errors import ConfigError
 from ida_core.events import (
+    AmendOrder,
     AnyRequest,
     CancelAll,
     CancelOrder,
     Execution,
     OrderStatus,
     OrderUpdate,
+    PlaceList,
     PlaceOrder,
     Refusal,
     ReplaceOrder,
 )
-from ida_core.model import OrderType, Side, TimeInForce
+from ida_core.model import ListKind, Side
 from ida_core.order import CLOSED, NO_PROOF, Order, step_for
+from ida_core.order_rules import Why as _Why, why_not_list, why_not_place
 
 
 class Applied(NamedTuple):
@@ -55,15 +58,10 @@ _FATE = {
     OrderStatus.UNKNOWN: "unknown",
 }
 _UNPROVEN = (OrderStatus.PENDING_NEW, OrderStatus.UNKNOWN)
-_UNPRICED = frozenset({OrderType.MARKET, OrderType.STOP_LOSS, OrderType.TAKE_PROFIT})
-_STOPS = frozenset(
-    {OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT}
-)
 #: Python before 3.12 looks a member of an enum up by a call; these are looked up for every order.
 _SELL, _TRADE, _REPLACED = Side.SELL, Execution.TRADE, Execution.REPLACED
 _PARTS = 64
 _Key = tuple[str | None, int | None]
-_Why = tuple[str, str] | None
 
 
 class OrderTable:
@@ -101,6 +99,7 @@ class OrderTable:
         self._by_quote: dict[str, Order] = {}
         self._incomplete: dict[str, Order] = {}
         self._exposure: dict[int, list[int]] = {}
+        self._last_trades: dict[int, int] = {}
         self._closed: deque[str] = deque()
         self._closed_kept = closed_kept
         self._trades: list[set[tuple[int, int, Side]]] = [set() for _ in range(_PARTS)]
@@ -154,6 +153,10 @@ class OrderTable:
         trades."""
         return list(self._incomplete.values())
 
+    def last_trade_id(self, instrument: int) -> int:
+        """The greatest trade id that the venue told of an instrument; 0 before the first."""
+        return self._last_trades.get(instrument, 0)
+
     # --- requests ---------------------------------------------------------------------------------
 
     def new_id(self) -> str:
@@ -172,7 +175,8 @@ class OrderTable:
             ``pending`` (an earlier request has no answer yet) or ``unknown_outcome`` (cannot be
             replaced before the venue has been asked). A pending or ``UNKNOWN`` order may be
             cancelled, unless that is what is pending. A ``CancelAll`` reaches the open orders of
-            its strategy (all if empty) on its instrument (all if -1).
+            its strategy (all if empty) on its instrument (all if -1). Of a ``PlaceList`` every leg becomes
+            an order; to cancel one is to cancel all, which the venue's reports tell.
         """
         why = self._why_not(request)
         if why is None:
@@ -191,15 +195,35 @@ class OrderTable:
         if isinstance(request, PlaceOrder):
             if request.order_id in self._orders:
                 return self._why_not_id(request.order_id)
-            return _why_not_place(request)
+            return why_not_place(request)
+        if isinstance(request, PlaceList):
+            return self._why_not_list(request)
         if isinstance(request, ReplaceOrder):
             return self._why_not_cancel(request) or self._why_not_replace(request)
+        if isinstance(request, AmendOrder):
+            return self._why_not_cancel(request) or self._why_not_amend(request)
         return self._why_not_cancel(request) if isinstance(request, CancelOrder) else None
 
     def _why_not_id(self, order_id: str) -> _Why:
         return ("duplicate_id", f"order id {order_id} has been used") if order_id in self else None
 
-    def _why_not_cancel(self, request: CancelOrder | ReplaceOrder) -> _Why:
+    def _why_not_list(self, request: PlaceList) -> _Why:
+        used = (self._why_not_id(leg.order_id) for leg in request.legs)
+        return next(filter(None, used), None) or why_not_list(request)
+
+    def _why_not_amend(self, request: AmendOrder) -> _Why:
+        order = self._orders[request.order_id]
+        if order.status is OrderStatus.UNKNOWN:
+            return "unknown_outcome", f"order {order.order_id} is UNKNOWN until the venue is asked"
+        if order.is_pending:
+            return "pending", f"order {order.order_id} is {order.status.value}"
+        if not order.filled + order.prevented < request.quantity < order.quantity:
+            return "invalid", (
+                f"{request.quantity} lots must be fewer than the {order.quantity} of order {order.order_id} and more "
+                f"than the {order.filled + order.prevented} that are done")
+        return None
+
+    def _why_not_cancel(self, request: CancelOrder | ReplaceOrder | AmendOrder) -> _Why:
         order = self._orders.get(request.order_id)
         if order is None:
             return "unknown_order", f"there is no order {request.order_id}"
@@ -229,6 +253,11 @@ class OrderTable:
             order.replaced_by = request.new_order_id
             self._ask(order, "replace", OrderStatus.PENDING_REPLACE, now_ns)
             self._insert(_successor(order, request, now_ns))
+        elif isinstance(request, PlaceList):
+            for order in _legs(request, now_ns):
+                self._insert(order)
+        elif isinstance(request, AmendOrder):
+            self._ask(self._orders[request.order_id], "amend", OrderStatus.PENDING_REPLACE, now_ns)
         elif isinstance(request, CancelOrder):
             self._ask_cancel(self._orders[request.order_id], now_ns)
         else:
@@ -307,6 +336,8 @@ class OrderTable:
         is built anew now and then, which of a large one would take as much memory again; so there are many."""
         if not update.trade_id:
             return
+        if update.trade_id > self._last_trades.get(order.instrument, 0):
+            self._last_trades[order.instrument] = update.trade_id
         trade = (order.instrument, update.trade_id, order.side)
         self._trades[update.trade_id % _PARTS].add(trade)
         self._trades_in_turn.append(trade)
@@ -393,17 +424,22 @@ class OrderTable:
     def _forget(self, order: Order) -> None:
         del self._orders[order.order_id]
         self._incomplete.pop(order.order_id, None)
-        self._exposure[order.instrument][order.side is _SELL] -= order.at_stake
+        self._exposure[order.instrument][order.side is _SELL] -= self._alone(order, order.at_stake)
 
     def _weigh(self, order: Order, before: int) -> None:
         sides = self._exposure.get(order.instrument)
         if sides is None:
             sides = self._exposure[order.instrument] = [0, 0]
-        sides[order.side is _SELL] += order.at_stake - before
+        sides[order.side is _SELL] += self._alone(order, order.at_stake) - self._alone(order, before)
         if order.filled > order.traded:
             self._incomplete[order.order_id] = order
         elif self._incomplete:
             self._incomplete.pop(order.order_id, None)
+
+    def _alone(self, order: Order, stake: int) -> int:
+        """What a stake adds to the exposure: of a pair that ends together, what is beyond the other's."""
+        other = self._orders.get(order.pair) if order.pair else None
+        return stake if other is None else max(stake - other.at_stake, 0)
 
     def _move(self, order: Order, was: OrderStatus, update: OrderUpdate) -> None:
         if not order.foreign:
@@ -439,30 +475,6 @@ def _numbers(order: Order) -> tuple[object, ...]:
     )
 
 
-def _why_not_place(request: PlaceOrder) -> _Why:
-    by_quote = request.quantity == 0 and request.quote_quantity is not None
-    if request.quantity <= 0 and not by_quote:
-        return "invalid", f"quantity {request.quantity} lots must be above 0"
-    if request.quote_quantity is not None:
-        return _why_not_by_quote(request)
-    priced = request.type not in _UNPRICED
-    if not priced and request.tif is TimeInForce.FOK:
-        return "invalid", f"{request.type.value} takes what there is: FOK needs a price"
-    if priced and (request.price is None or request.price <= 0):
-        return "invalid", f"{request.type.value} needs a price above 0, not {request.price}"
-    if request.type in _STOPS and (request.stop_price is None or request.stop_price <= 0):
-        return "invalid", f"{request.type.value} needs a stop price above 0"
-    return None
-
-
-def _why_not_by_quote(request: PlaceOrder) -> _Why:
-    if request.type is not OrderType.MARKET or request.quantity:
-        return "invalid", "quote_quantity is for MARKET orders without a quantity"
-    if request.quote_quantity is None or request.quote_quantity <= 0:
-        return "invalid", f"quote_quantity {request.quote_quantity} must be above 0"
-    return None
-
-
 def _placed(request: PlaceOrder, now_ns: int) -> Order:
     return Order(
         order_id=request.order_id,
@@ -480,6 +492,20 @@ def _placed(request: PlaceOrder, now_ns: int) -> Order:
         created_ns=now_ns,
         stamps={"requested": now_ns},
     )
+
+
+def _legs(request: PlaceList, now_ns: int) -> list[Order]:
+    """The orders of a list: which of them wait for another, and which end together."""
+    orders = [_placed(leg, now_ns) for leg in request.legs]
+    for order in orders:
+        order.list_id = request.order_id
+    waiting = [] if request.kind is ListKind.OCO else orders[1:]
+    for order in waiting:
+        order.contingent = True
+    pair = orders if request.kind is ListKind.OCO else waiting
+    if len(pair) == 2:
+        pair[0].pair, pair[1].pair = pair[1].order_id, pair[0].order_id
+    return orders
 
 
 def _successor(order: Order, request: ReplaceOrder, now_ns: int) -> Order:

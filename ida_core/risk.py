@@ -19,9 +19,21 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from ida_core.blame import MOST_SAID, own_line, words_of, writable
 from ida_core.errors import FAILURES
-from ida_core.events import AnyRequest, CancelAll, CancelOrder, OrderRequest, PlaceOrder, Refusal, ReplaceOrder
+from ida_core.events import (
+    AmendOrder,
+    AnyRequest,
+    CancelAll,
+    CancelOrder,
+    OrderRequest,
+    PlaceList,
+    PlaceOrder,
+    Refusal,
+    ReplaceOrder,
+)
 from ida_core.making import place_of
 from ida_core.model import Instrument, InstrumentKind, Side
 from ida_core.order_table import OrderTable
@@ -36,7 +48,8 @@ DAY_NS = 86_400_000_000_000
 _ZERO = Decimal(0)
 #: Of so many requests one is timed, check by check.
 TIMED_ONE_IN = 7
-_CANCELS = (CancelOrder, CancelAll)
+#: What takes risk off: no check is asked.
+_CANCELS = (CancelOrder, CancelAll, AmendOrder)
 
 
 class RiskState:
@@ -202,12 +215,23 @@ class RiskGate:
         """Return None to let the request pass, or why not. The state's time must be the present."""
         if isinstance(request, _CANCELS):
             return None
-        refusal = self._hold(request) or self._ask_all(request)
+        refusal = self._judge_list(request) if isinstance(request, PlaceList) else self._judge(request)
         if refusal is None:
             self.state.note_sent()
         else:
             self.refused[refusal.reason] += 1
         return refusal
+
+    def _judge(self, request: OrderRequest) -> Refusal | None:
+        return self._hold(request) or self._ask_all(request)
+
+    def _judge_list(self, request: PlaceList) -> Refusal | None:
+        """Leg by leg; what is said against one is said against the list."""
+        for leg in request.legs:
+            refusal = self._judge(leg)
+            if refusal is not None:
+                return structs.replace(refusal, request=request, detail=f"leg {leg.order_id}: {refusal.detail}")
+        return None
 
     def halts(self) -> tuple[str, str] | None:
         """The check that stops the run and its sentence; the first one stays."""

@@ -8,6 +8,7 @@ from typing import Any
 from ida_core.book import Market
 from ida_core.events import (
     END_OF_DATA,
+    AmendOrder,
     AnyRequest,
     CancelAll,
     CancelOrder,
@@ -15,6 +16,7 @@ from ida_core.events import (
     Execution,
     OrderStatus,
     OrderUpdate,
+    PlaceList,
     PlaceOrder,
     Refusal,
     ReplaceOrder,
@@ -83,6 +85,8 @@ class Story:
         self._tellers: Mapping[type[Event], Callable[..., str | None]] = {
             PlaceOrder: self._place,
             ReplaceOrder: self._replace,
+            PlaceList: self._place_list,
+            AmendOrder: self._amend,
             CancelOrder: self._cancel,
             CancelAll: self._cancel_all,
             OrderUpdate: self._update,
@@ -129,6 +133,24 @@ class Story:
             f"{self._market()}; {self._passed()}, sent"
         )
 
+    def _place_list(self, request: PlaceList) -> str | None:
+        """Any of its legs: what hangs together with it is told by id."""
+        leg = next((leg for leg in request.legs if leg.order_id == self._order_id), None)
+        if leg is None:
+            return None
+        self._take(leg, leg.quantity)
+        others = ", ".join(other.order_id for other in request.legs if other is not leg)
+        return (
+            f"{request.strategy or 'somebody'} asked to {self._wanted(leg)}, in the {request.kind.value} list "
+            f"{request.order_id} with {others}; {self._market()}; {self._passed()}, sent"
+        )
+
+    def _amend(self, request: AmendOrder) -> str | None:
+        if request.order_id != self._order_id:
+            return None
+        self._asked_ns = request.ts_local_ns
+        return f"to be lowered to {self._lots(request.quantity)}, in its place; {self._market()}"
+
     def _take(self, request: AnyRequest, quantity: int) -> None:
         self._asked_ns, self._quantity = request.ts_local_ns, quantity
         self._strategy, self._instrument, self._open = request.strategy, request.instrument, True
@@ -138,7 +160,8 @@ class Story:
 
     def _wanted(self, request: PlaceOrder) -> str:
         one = self.instruments[request.instrument]
-        amount = self._lots(request.quantity) if request.quantity else f"for {request.quote_quantity} {one.quote}"
+        by_quote = "what was bought" if request.quote_quantity is None else f"for {request.quote_quantity} {one.quote}"
+        amount = self._lots(request.quantity) if request.quantity else by_quote
         words = [
             request.side.value.lower(),
             amount,
@@ -148,6 +171,12 @@ class Story:
         ]
         if request.price is not None:
             words.append(f"at {self._price(request.price)}")
+        if request.peg is not None:
+            words.append(f"{request.peg.value} + {request.peg_offset} levels")
+        if request.iceberg:
+            words.append(f"{self._lots(request.iceberg)} shown")
+        if request.trailing_delta:
+            words.append(f"trailing by {request.trailing_delta} basis points")
         if request.stop_price is not None:
             words.append(f"when the market reaches {self._price(request.stop_price)}")
         return " ".join(words) + (", reduce-only" if request.reduce_only else "")
@@ -185,7 +214,9 @@ class Story:
 
     def _refusal(self, refusal: Refusal) -> str | None:
         request = refusal.request
-        if self._order_id not in (request.order_id, getattr(request, "new_order_id", None)):
+        legs = request.legs if isinstance(request, PlaceList) else ()
+        named = {request.order_id, getattr(request, "new_order_id", None), *(leg.order_id for leg in legs)}
+        if self._order_id not in named:
             return None
         no = f"refused by {refusal.by} ({refusal.reason}): {refusal.detail}; not sent"
         if isinstance(request, PlaceOrder):

@@ -9,7 +9,7 @@ from typing import Any
 
 from ida_core.book import Book
 from ida_core.context import Context
-from ida_core.events import CancelAll, CancelOrder, Event, PlaceOrder, Refusal, ReplaceOrder
+from ida_core.events import AmendOrder, CancelAll, CancelOrder, Event, PlaceList, PlaceOrder, Refusal, ReplaceOrder
 from ida_core.hooks import is_traced
 
 Call = Callable[..., Any]
@@ -95,6 +95,10 @@ def _words(value: Any) -> str:
         return f"place {value.order_id} {value.type} {value.side} {value.quantity}{price}"
     if isinstance(value, ReplaceOrder):
         return f"replace {value.order_id} by {value.new_order_id} {value.quantity} @ {value.price}"
+    if isinstance(value, PlaceList):
+        return f"place {value.kind} {value.order_id}: {'; '.join(map(_words, value.legs))}"
+    if isinstance(value, AmendOrder):
+        return f"amend {value.order_id} to {value.quantity}"
     if isinstance(value, CancelOrder | CancelAll):
         return f"cancel {value.order_id or 'all'}"
     if isinstance(value, Refusal):

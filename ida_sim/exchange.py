@@ -29,6 +29,7 @@ import msgspec
 
 from ida_core import (
     END_OF_DATA,
+    AmendOrder,
     AnyRequest,
     BalanceUpdate,
     Book,
@@ -42,6 +43,7 @@ from ida_core import (
     OrderStatus,
     OrderType,
     OrderUpdate,
+    PlaceList,
     PlaceOrder,
     ReplaceOrder,
     Side,
@@ -94,6 +96,10 @@ def refusals(request: AnyRequest, now_ns: int, code: int, text: str) -> list[Eve
         case ReplaceOrder(order_id=name, new_order_id=new, quantity=lots):
             return [answer(new, Execution.REJECTED, OrderStatus.REJECTED, order_quantity=lots),
                     answer(name, Execution.REPLACE_REJECTED, OrderStatus.UNKNOWN)]
+        case PlaceList(legs=legs):
+            return [told for leg in legs for told in refusals(leg, now_ns, code, text)]
+        case AmendOrder(order_id=name):
+            return [answer(name, Execution.REPLACE_REJECTED, OrderStatus.UNKNOWN)]
         case CancelOrder(order_id=name):
             return [answer(name, Execution.CANCEL_REJECTED, OrderStatus.UNKNOWN)]
         case _:
@@ -222,6 +228,8 @@ class Exchange:
             case CancelAll():
                 mine = [o for o in member.orders.values() if o.request.instrument == request.instrument]
                 return [told for o in mine for told in self._cancel_open(o, now_ns)]
+            case PlaceList() | AmendOrder():
+                return _refused(member, request, now_ns, -1020, "This operation is not supported.")
 
     # ------------------------------------------------------------- placing
 

@@ -58,7 +58,8 @@ def test_a_figure_is_judged(
 def test_each_budget_is_told_by_a_benchmark(bench: ModuleType) -> None:
     told = "".join(path.read_text(encoding="utf-8") for path in bench.HERE.glob("bench_*.py"))
     made_of_parts = {"decode_apply_ratio", "decode_apply_gbs", "tick_to_decision_p50", "tick_to_decision_p99",
-                     *(f"live_{one}" for one in ("core", "lost", "memory", "four_paced", "four_burst"))}  # fmt: skip
+                     *(f"live_{one}" for one in ("core", "lost", "memory", "four_paced", "four_burst")),
+                     *(f"order_{one}_{quantile}" for one in ("out", "ack") for quantile in ("p50", "p99"))}  # fmt: skip
     assert [key for key in bench.BUDGETS if f'"{key}"' not in told and key not in made_of_parts] == []
 
 
