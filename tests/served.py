@@ -14,7 +14,7 @@ from ida_core import Instrument
 from ida_sim.server.access import Access
 from ida_sim.server.api import Api
 from ida_sim.server.control import control_routes
-from ida_sim.server.endpoints import ENDPOINTS
+from ida_sim.server.endpoints import ENDPOINTS, Endpoint
 from ida_sim.server.faults import Faults
 from ida_sim.server.limits import Budget, Limits
 from ida_sim.server.permissions import PERMISSIONS
@@ -61,13 +61,14 @@ class StillMarket:
         return self.clock_ns + (self.faults.clock_offset_ns if self.faults else 0)
 
 
-def make_api(market: StillMarket | None = None, budget: Budget | None = None, accounts: Iterable[Any] = ()) -> Api:
-    """The endpoints over a still market; faults run on the market's clock."""
+def make_api(market: StillMarket | None = None, budget: Budget | None = None, accounts: Iterable[Any] = (),
+             more: Iterable[Endpoint] = ()) -> Api:
+    """The endpoints, and ``more``, over a still market; faults run on the market's clock."""
     market = market or StillMarket()
     faults = Faults(lambda: market.clock_ns / NS)
     market.faults = faults
-    endpoints = (*ENDPOINTS, *PERMISSIONS)
-    return Api(market, Limits(market.now_ns, budget), faults, Access(market.now_ns, accounts), endpoints)
+    access = Access(market.now_ns, accounts, budget)
+    return Api(market, Limits(market.now_ns, budget), faults, access, (*ENDPOINTS, *PERMISSIONS, *more))
 
 
 @asynccontextmanager

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote_plus
 
 from ida_sim.server.keys import FORMAT, ApiKey
+from ida_sim.server.limits import Budget
+from ida_sim.server.order_counts import OrderCounts
 from ida_sim.server.parameters import NUMBER, Refusal, illegal, ns_of_time
 
 NONE, USER_DATA, TRADE = "NONE", "USER_DATA", "TRADE"
@@ -82,11 +84,28 @@ class Access:
 
     Args:
         now_ns: the server's clock.
+        budget: how many orders an account may place.
     """
 
-    def __init__(self, now_ns: Callable[[], int], accounts: Iterable[Any] = ()) -> None:
+    def __init__(self, now_ns: Callable[[], int], accounts: Iterable[Any] = (), budget: Budget | None = None) -> None:
         self._now_ns = now_ns
-        self.accounts: dict[str, Any] = {account.name: account for account in accounts}
+        self._budget = budget or Budget()
+        self.accounts: dict[str, Any] = {}
+        #: By account: how many orders it has that are not filled.
+        self.counts: dict[str, OrderCounts] = {}
+        for account in accounts:
+            self.add(account)
+
+    def add(self, account: Any) -> None:
+        """Have one more account; its fills give back what its orders counted."""
+        counts = OrderCounts((self._budget.orders_10s, self._budget.orders_day))
+        self.accounts[account.name], self.counts[account.name] = account, counts
+        account.listeners.append(lambda event: counts.hear(event, self._now_ns()))
+
+    def forget_orders(self) -> None:
+        """No order counts any more."""
+        for counts in self.counts.values():
+            counts.forget()
 
     def find(self, api_key: str) -> tuple[Any, ApiKey] | None:
         """The account that has the key, and the key."""

@@ -22,6 +22,7 @@ from ida_sim.server.endpoints import (
 )
 from ida_sim.server.faults import ANSWER, Faults, Placed, Target
 from ida_sim.server.limits import BANNED, NS, OK, TOO_MANY, Limits, Verdict
+from ida_sim.server.order_counts import COUNTED, FREE, REPLACE, OrderCounts
 from ida_sim.server.parameters import Refusal
 from ida_sim.server.texts import Texts
 
@@ -34,7 +35,16 @@ _BROKEN: Mapping[int, tuple[int, str]] = {
     504: (-1007, "Timeout waiting for response from backend server. Send status unknown; execution status unknown."),
 }
 _UNKNOWN = (-1000, "An unknown error occurred while processing the request.")
+_WORDS: Mapping[int, str] = {
+    -1000: _UNKNOWN[1], -1001: "Internal error; unable to process your request. Please try again.",
+    -1006: "An unexpected response was received from the message bus. Execution status unknown.",
+    -1007: _BROKEN[504][1], -1008: _BROKEN[503][1],
+}
 _INSTEAD = ("429", "418", "5xx")
+_AFTERWARDS = ("lost-reply", "cut-reply", "5xx-after")
+_NOTHING = Verdict(OK, 0, 0)
+#: An order counts though it was refused: too old before the matching engine, or half of a replacement.
+_COUNTED_CODES = (-1021, -2021, -2022)
 
 
 class Caller(NamedTuple):
@@ -48,13 +58,16 @@ class Caller(NamedTuple):
 
 class Answer(NamedTuple):
     """``body`` is JSON, or an error's ``{"code", "msg"}``; it is sent after ``delay_s``. ``is_torn``: only half of
-    what would be sent is."""
+    what would be sent is. ``orders``: what the account has used, of a request that counts. ``lost``: ``lost-reply``
+    or ``cut-reply``: it is not sent at all."""
 
     status: int
     body: bytes
     verdict: Verdict
     delay_s: float = 0.0
     is_torn: bool = False
+    orders: tuple[int, int] | None = None
+    lost: str = ""
 
 
 class Api:
@@ -84,43 +97,89 @@ class Api:
             sent: its parameters, as texts.
             caller: whose budget is charged, and whom faults may strike.
         """
-        verdict = self.limits.charge(caller.address, endpoint.weight(sent))
+        weight, is_free = endpoint.weight(sent), endpoint.method in FREE
+        verdict = self.limits.charge(caller.address, 0 if is_free else weight)
         slow = self.faults.take(ANSWER, caller.target, ("slow-answer",))
         delay_s = slow.fault.delay_ms / 1000 if slow else 0.0
         if verdict.status != OK:
             return Answer(verdict.status, error_body(-1003, verdict.msg), verdict, delay_s)
         if placed := self.faults.take(ANSWER, caller.target, _INSTEAD):
-            return self._instead(placed, verdict, delay_s)
-        call_now = self._answered(endpoint, sent, caller)
-        return call_now._replace(verdict=verdict, delay_s=delay_s)
+            found = self._instead(placed, verdict)
+        else:
+            found = self._after(self._answered(endpoint, sent, caller), caller)
+        if is_free and found.status != OK:  # what fails weighs what it says
+            verdict = self.limits.add(caller.address, weight)
+        told = verdict if found.verdict.status == OK else found.verdict._replace(used=verdict.used)
+        return found._replace(verdict=told, delay_s=delay_s)
+
+    def held_s(self, target: Target) -> float:
+        """How late a request is to be carried out, as if it had been on its way for so long."""
+        held = self.faults.take(ANSWER, target, ("slow-request",))
+        return held.fault.delay_ms / 1000 if held else 0.0
 
     def _answered(self, endpoint: Endpoint, sent: Mapping[str, str], caller: Caller) -> Answer:
-        nothing, given = Verdict(OK, 0, 0), dict(sent)
+        given, counts = dict(sent), None
         try:
             signed = None
             if endpoint.security != NONE:
                 signed = self.access.admit(endpoint.security, given, caller.shown, caller.address)
-            call = Call(self.market, self.limits, given, endpoint.known, caller.unit_ns, signed)
+                counts = self.access.counts[signed.account.name]
+            call = Call(self.market, self.limits, given, endpoint.known, caller.unit_ns, signed, counts)
+            body = self._carried_out(endpoint, call)
+        except Refusal as refusal:
+            return self._refused(endpoint, refusal, counts)
+        orders = counts.used(call.now_ns) if counts and endpoint.method in COUNTED else None
+        if endpoint.path == "depth" and (placed := self.faults.take(ANSWER, caller.target, ("wrong-snapshot",))):
+            if placed.fault.snapshot == "torn":
+                return Answer(OK, msgspec.json.encode(body), _NOTHING, is_torn=True)
+            wrong = self._wrong(placed.fault.snapshot, call.find(sent["symbol"]))
+            body = depth_body(wrong, Texts(call.find(sent["symbol"]).instrument), len(body["bids"]) or MOST_LEVELS)
+        return Answer(OK, msgspec.json.encode(body), _NOTHING, orders=orders)
+
+    def _carried_out(self, endpoint: Endpoint, call: Call) -> Any:
+        """What the endpoint answers. Orders are counted first, for a fill may give back at once."""
+        counts, count = call.counts, COUNTED.get(endpoint.method, 0)
+        if counts is None or not count:
+            body = endpoint.answer(call)
+            call.parameters.finish()
+            return body
+        call.order_refusal = counts.refusal(call.now_ns)
+        if call.order_refusal and endpoint.method != REPLACE:
+            raise call.order_refusal
+        counts.add(count, call.now_ns)
+        try:
             body = endpoint.answer(call)
             call.parameters.finish()
         except Refusal as refusal:
-            return Answer(refusal.status, error_body(refusal.code, refusal.msg), nothing)
-        if endpoint.path == "depth" and (placed := self.faults.take(ANSWER, caller.target, ("wrong-snapshot",))):
-            if placed.fault.snapshot == "torn":
-                return Answer(OK, msgspec.json.encode(body), nothing, is_torn=True)
-            wrong = self._wrong(placed.fault.snapshot, call.find(sent["symbol"]))
-            body = depth_body(wrong, Texts(call.find(sent["symbol"]).instrument), len(body["bids"]) or MOST_LEVELS)
-        return Answer(OK, msgspec.json.encode(body), nothing)
+            if refusal.code not in _COUNTED_CODES:
+                counts.give_back(count, call.now_ns)
+            raise
+        return body
 
-    def _instead(self, placed: Placed, verdict: Verdict, delay_s: float) -> Answer:
+    def _refused(self, endpoint: Endpoint, refusal: Refusal, counts: OrderCounts | None) -> Answer:
+        body, now_ns = error_body(refusal.code, refusal.msg, refusal.data), self.market.now_ns()
+        orders = counts.used(now_ns) if counts and endpoint.method in COUNTED else None
+        verdict = _NOTHING
+        if counts and refusal.status == TOO_MANY:
+            verdict = Verdict(TOO_MANY, counts.until_ns(now_ns), 0, refusal.msg)
+        return Answer(refusal.status, body, verdict, orders=orders)
+
+    def _after(self, found: Answer, caller: Caller) -> Answer:
+        """What becomes of an answer after the request was carried out."""
+        placed = self.faults.take(ANSWER, caller.target, _AFTERWARDS)
+        if placed is None:
+            return found
+        if placed.fault.kind == "5xx-after":
+            return found._replace(status=placed.fault.status, body=_broken(placed), is_torn=False)
+        return found._replace(lost=placed.fault.kind)
+
+    def _instead(self, placed: Placed, verdict: Verdict) -> Answer:
         fault, now_ns = placed.fault, self.market.now_ns()
         if fault.kind == "5xx":
-            if fault.status == 502:
-                return Answer(502, BAD_GATEWAY, verdict, delay_s)
-            return Answer(fault.status, error_body(*_BROKEN.get(fault.status, _UNKNOWN)), verdict, delay_s)
+            return Answer(fault.status, _broken(placed), _NOTHING)
         status, retry_ns = TOO_MANY if fault.kind == "429" else BANNED, now_ns + fault.retry_after_s * NS
         verdict = self.limits.refusal(status, retry_ns, verdict.used)
-        return Answer(status, error_body(-1003, verdict.msg), verdict, delay_s)
+        return Answer(status, error_body(-1003, verdict.msg), verdict)
 
     def _meet(self, placed: Placed) -> None:
         """A fault was asked for: ban, or keep the books that will be old when they are served."""
@@ -139,6 +198,13 @@ class Api:
             return snapshot(other, MOST_LEVELS)
         bids, asks = symbol.book(MOST_LEVELS)
         return Snapshot(2 * symbol.last_update_id + 1, [(2 * p, q) for p, q in bids], [(2 * p, q) for p, q in asks])
+
+
+def _broken(placed: Placed) -> bytes:
+    fault = placed.fault
+    if fault.code:
+        return error_body(fault.code, _WORDS[fault.code])
+    return BAD_GATEWAY if fault.status == 502 else error_body(*_BROKEN.get(fault.status, _UNKNOWN))
 
 
 def error_body(code: int, msg: str, data: Any = None) -> bytes:

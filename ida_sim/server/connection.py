@@ -144,6 +144,9 @@ class StreamConnection:
             return outlet is None or outlet.backlog < ROOM
         return self.ending.decided.is_set() or now_s - self._seen_s > STUCK_S
 
+    def terminate(self) -> None:
+        """There are no user data here."""
+
     def tell_shutdown(self, now_ns: int) -> None:
         """``serverShutdown``: no subscription is needed for it."""
         text = msgspec.json.encode({"e": "serverShutdown", "E": now_ns // self.unit_ns})

@@ -81,6 +81,7 @@ class Control:
     async def forget(self, request: Request) -> Response:
         """Nothing is used, nobody banned."""
         self._api.limits.forget()
+        self._api.access.forget_orders()
         return Response(status_code=204)
 
 

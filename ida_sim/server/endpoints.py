@@ -12,6 +12,7 @@ from ida_core import Instrument
 from ida_sim.server.access import NONE, Signed
 from ida_sim.server.exchange_info import PERMISSIONS, symbol_entry
 from ida_sim.server.limits import Limits
+from ida_sim.server.order_counts import OrderCounts
 from ida_sim.server.parameters import (
     MOST_SYMBOLS,
     SYMBOL,
@@ -74,11 +75,15 @@ class Call:
     Args:
         unit_ns: of times in the answer, a million for ms.
         signed: who asks, of a signed request.
+        counts: of orders, of whose account it is.
     """
 
     def __init__(self, market: Served, limits: Limits, sent: Mapping[str, str], known: Collection[str],
-                 unit_ns: int = MS_NS, signed: Signed | None = None) -> None:
-        self.market, self.limits, self.unit_ns, self.signed = market, limits, unit_ns, signed
+                 unit_ns: int = MS_NS, signed: Signed | None = None, counts: OrderCounts | None = None) -> None:
+        self.market, self.limits, self.unit_ns = market, limits, unit_ns
+        self.signed, self.counts = signed, counts
+        #: Why nothing may be placed any more: for a replacement to judge, that may cancel all the same.
+        self.order_refusal: Refusal | None = None
         self.parameters = Parameters(sent, known)
         self.now_ns = market.now_ns()
 

@@ -21,6 +21,8 @@ from ida_core import ConfigError, suggestion
 #: Where a fault is felt: in the bytes of a connection, in one message of a stream, in the answer to one request, as
 #: something the whole connection meets at once, or in what the server's clock says.
 BYTES, MESSAGE, ANSWER, MOMENT, CLOCK = "bytes", "message", "answer", "moment", "clock"
+#: What a ``5xx`` may say instead of what fits its status.
+CODES = (0, -1000, -1001, -1006, -1007, -1008)
 SERVICES = ("any", "rest", "streams", "ws-api")
 SNAPSHOTS = ("old", "torn", "other-symbol")
 
@@ -53,11 +55,16 @@ KINDS: Mapping[str, Kind] = {
     "late": Kind(MESSAGE, False, "sends the messages of a stream `delay_ms` late, in order"),
     "silence": Kind(MESSAGE, False, "says nothing on a stream, while the connection lives and is pinged"),
     "wrong-snapshot": Kind(ANSWER, True, "answers a depth request wrongly: `snapshot` old, torn or other-symbol"),
-    "5xx": Kind(ANSWER, True, "answers with `status`, 500 to 599"),
+    "5xx": Kind(ANSWER, True, "answers with `status`, 500 to 599, and carries nothing out"),
+    "5xx-after": Kind(ANSWER, True, "carries a request out, and then answers with `status`"),
+    "lost-reply": Kind(ANSWER, True, "carries a request out, and never answers it"),
+    "cut-reply": Kind(ANSWER, True, "carries a request out, and closes the connection instead of answering"),
     "429": Kind(ANSWER, True, "answers that the limit is used up, for `retry_after_s`"),
     "418": Kind(ANSWER, True, "answers that the address is banned, for `retry_after_s`"),
-    "slow-answer": Kind(ANSWER, False, "answers `delay_ms` late"),
+    "slow-answer": Kind(ANSWER, False, "carries a request out at once, and answers `delay_ms` late"),
+    "slow-request": Kind(ANSWER, False, "receives a request `delay_ms` late, and carries it out then"),
     "ban": Kind(MOMENT, True, "bans everybody for `retry_after_s`: 418 for every request, no new connection"),
+    "terminate-user-data": Kind(MOMENT, True, "ends subscriptions to user data with `eventStreamTerminated`"),
     "24h-close": Kind(MOMENT, True, "closes websockets as after 24 hours"),
     "server-shutdown": Kind(MOMENT, True, "sends `serverShutdown`, and closes websockets after `delay_ms`"),
     "clock-offset": Kind(CLOCK, False, "moves the server's clock by `offset_ms`"),
@@ -70,8 +77,10 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     Args:
         kind: what, a key of ``KINDS``.
         service: on REST, the market ``streams``, the ``ws-api``, or ``any``.
-        path: on requests of this REST path or WebSocket API method; ``*`` and ``?`` as in a shell.
-        stream: on messages of this stream, ``*`` and ``?`` likewise.
+        path: on requests of this REST path or WebSocket API method; ``*`` and ``?`` as in a shell. With a verb,
+            ``POST /api/v3/order``, on those of it alone.
+        stream: on messages of this stream, ``*`` and ``?`` likewise; user data are ``userData@`` and the event, with
+            what happened after a report: ``userData@executionReport@TRADE``.
         connection: on the connection of this number alone.
         after: so many occasions are let pass first.
         count: strikes so many times, then it is over.
@@ -81,7 +90,8 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         delay_ms: of the kinds that delay, and from the notice of a shutdown to the close.
         bytes_per_s: of ``slow``.
         after_bytes: of ``cut``, ``reset`` and ``half-open``: sends so many bytes more.
-        status: of ``5xx``.
+        status: of ``5xx`` and ``5xx-after``.
+        code: Binance's in them: -1000, -1001, -1006, -1007 or -1008; 0: what fits the status.
         retry_after_s: of ``429``, ``418`` and ``ban``.
         snapshot: of ``wrong-snapshot``.
         offset_ms: of ``clock-offset``; positive: the server's clock is ahead.
@@ -101,6 +111,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     bytes_per_s: Annotated[float, msgspec.Meta(gt=0, le=1e12)] = 1000.0
     after_bytes: Count = 0
     status: Annotated[int, msgspec.Meta(ge=500, le=599)] = 503
+    code: int = 0
     retry_after_s: Annotated[int, msgspec.Meta(ge=1, le=YEARS_S)] = 5
     snapshot: str = "old"
     offset_ms: Annotated[float, msgspec.Meta(ge=-1000 * YEARS_S, le=1000 * YEARS_S)] = 0.0
@@ -110,16 +121,19 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
             value = getattr(self, name)
             if value not in allowed:
                 raise ValueError(f"there is no {name} {value!r}{suggestion(value, allowed)}")
+        if self.code not in CODES:
+            raise ValueError(f"code = {self.code} must be one of {', '.join(map(str, CODES))}")
 
 
 class Target(NamedTuple):
-    """Who asks: ``service`` as in ``Fault``; ``path`` of a request or ``stream`` of a message, empty where there is
-    none; ``connection``: its number, -1 where there is none."""
+    """Who asks: ``service`` as in ``Fault``; ``path`` of a request, and its ``verb`` on REST, or ``stream`` of a
+    message, empty where there is none; ``connection``: its number, -1 where there is none."""
 
     service: str
     connection: int = -1
     path: str = ""
     stream: str = ""
+    verb: str = ""
 
 
 class Placed:
@@ -139,9 +153,12 @@ class Placed:
         return (
             fault.service in ("any", target.service)
             and fault.connection in (None, target.connection)
-            and (not target.path or fnmatchcase(target.path, fault.path))
+            and (not target.path or fnmatchcase(self._path_of(target), fault.path))
             and (not target.stream or fnmatchcase(target.stream, fault.stream))
         )
+
+    def _path_of(self, target: Target) -> str:
+        return f"{target.verb} {target.path}" if " " in self.fault.path else target.path
 
     def strikes(self) -> bool:
         """Count an occasion, and tell whether it is struck."""

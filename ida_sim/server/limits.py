@@ -26,12 +26,15 @@ PATIENCE = 10
 
 
 class Budget(NamedTuple):
-    """What an address may do: weight a minute, requests and connection attempts in five minutes."""
+    """What an address may do: weight a minute, requests and connection attempts in five minutes; and an account:
+    unfilled orders in ten seconds and a day."""
 
     weight: int = 6000
     raw: int = 300_000
     connections: int = 300
     patience: int = PATIENCE
+    orders_10s: int = 100
+    orders_day: int = 200_000
 
 
 class Verdict(NamedTuple):
@@ -107,6 +110,10 @@ class Limits:
             return self._refuse(used, used.weight.end_ns(), total, words)
         return Verdict(OK, 0, total)
 
+    def add(self, address: str, weight: int) -> Verdict:
+        """Count more weight of a request that was counted already; whoever asks next meets the sum."""
+        return Verdict(OK, 0, self._of(address).weight.add(weight, self._now_ns()))
+
     def refusal(self, status: int, retry_ns: int, used: int) -> Verdict:
         """What is said of a 429 or 418 that was asked for rather than earned."""
         words = _too_many(self.budget.weight, "request weight", "1 MINUTE") if status == TOO_MANY else _banned(retry_ns)
@@ -145,9 +152,14 @@ class Limits:
         """``rateLimits`` of a WebSocket API answer."""
         return [WEIGHT | {"limit": self.budget.weight, "count": self.used(address)}]
 
+    def orders_listed(self) -> list[dict[str, Any]]:
+        """What an account may place, as ``rateLimits`` list it."""
+        return [ORDERS_10S | {"limit": self.budget.orders_10s}, ORDERS_DAY | {"limit": self.budget.orders_day}]
+
     def listed(self) -> list[dict[str, Any]]:
         """``rateLimits`` of exchangeInfo."""
-        return [WEIGHT | {"limit": self.budget.weight}, ORDERS_10S, ORDERS_DAY, RAW | {"limit": self.budget.raw}]
+        budget = self.budget
+        return [WEIGHT | {"limit": budget.weight}, *self.orders_listed(), RAW | {"limit": budget.raw}]
 
     def state(self) -> dict[str, Any]:
         """By address, as the control endpoint shows it."""
@@ -167,9 +179,12 @@ class Limits:
         return Verdict(BANNED, used.banned_until_ns, total, _banned(used.banned_until_ns))
 
 
-def headers(verdict: Verdict, now_ns: int) -> Mapping[str, str]:
-    """What stands on the answer to a REST request, whatever became of it."""
+def headers(verdict: Verdict, now_ns: int, orders: tuple[int, int] | None = None) -> Mapping[str, str]:
+    """What stands on the answer to a REST request, whatever became of it; ``orders`` in ten seconds and a day, where
+    they are counted."""
     found = {"X-MBX-USED-WEIGHT": str(verdict.used), "X-MBX-USED-WEIGHT-1M": str(verdict.used)}
+    if orders is not None:
+        found |= {"X-MBX-ORDER-COUNT-10S": str(orders[0]), "X-MBX-ORDER-COUNT-1D": str(orders[1])}
     return found if verdict.status == OK else found | {"Retry-After": str(verdict.retry_after_s(now_ns))}
 
 

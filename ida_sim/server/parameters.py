@@ -22,11 +22,12 @@ MOST_SYMBOLS = 100
 
 
 class Refusal(Exception):
-    """What is answered instead: an HTTP status, Binance's code and its words; ``retry_s``: when to come back."""
+    """What is answered instead: an HTTP status, Binance's code and its words; ``retry_s``: when to come back;
+    ``data``: what more the answer says."""
 
-    def __init__(self, code: int, msg: str, status: int = 400, retry_s: int | None = None) -> None:
+    def __init__(self, code: int, msg: str, status: int = 400, retry_s: int | None = None, data: Any = None) -> None:
         super().__init__(msg)
-        self.code, self.msg, self.status, self.retry_s = code, msg, status, retry_s
+        self.code, self.msg, self.status, self.retry_s, self.data = code, msg, status, retry_s, data
 
 
 def ns_of_time(value: int) -> int:

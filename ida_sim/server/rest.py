@@ -39,13 +39,15 @@ def time_unit(name: str | None) -> int:
     return UNITS[name]
 
 
-def rest_app(api: Api, control: list[BaseRoute], numbered: Numbered = lambda client: -1) -> Starlette:
+def rest_app(api: Api, control: list[BaseRoute], numbered: Numbered = lambda client: -1,
+             cut: Callable[[int], None] = lambda number: None) -> Starlette:
     """The application of ``/api/v3``, of what there is of ``/sapi/v1``, and of the routes of ``control``.
 
     Args:
         numbered: tells the connection of a request's host and port, for faults on one connection.
+        cut: closes a connection.
     """
-    rest = Rest(api, numbered)
+    rest = Rest(api, numbered, cut)
     routes = [*(Route(path, rest.answer, methods=list(METHODS)) for path in PATHS), *control]
     return Starlette(routes=routes, exception_handlers={HTTPException: _no_such_path})
 
@@ -53,8 +55,8 @@ def rest_app(api: Api, control: list[BaseRoute], numbered: Numbered = lambda cli
 class Rest:
     """Answers ``/api/v3/*`` and ``/sapi/v1/*``."""
 
-    def __init__(self, api: Api, numbered: Numbered) -> None:
-        self._api, self._numbered = api, numbered
+    def __init__(self, api: Api, numbered: Numbered, cut: Callable[[int], None]) -> None:
+        self._api, self._numbered, self._cut = api, numbered, cut
 
     async def answer(self, request: Request) -> Response:
         path: str = request.scope["path"]
@@ -64,13 +66,23 @@ class Rest:
         if endpoint is None:
             return await self._not_there(request, client[0], verbs)
         body = b"" if endpoint.verb == "GET" else await _body(request)
-        target = Target("rest", self._numbered(client), path)
+        target = Target("rest", self._numbered(client), path, verb=endpoint.verb)
+        await trio.sleep(self._api.held_s(target))
         answer = self._answer(endpoint, request, body, Caller(client[0], target))
         await trio.sleep(answer.delay_s)
+        if answer.lost:
+            await self._lose(answer, request, target.connection)
         body = answer.body[: len(answer.body) // 2] if answer.is_torn else answer.body
         kind = "text/html" if answer.body is BAD_GATEWAY else JSON
-        found = headers(answer.verdict, self._api.market.now_ns())
+        found = headers(answer.verdict, self._api.market.now_ns(), answer.orders)
         return Response(body, answer.status, {**found, "Content-Type": kind})
+
+    async def _lose(self, answer: Answer, request: Request, number: int) -> None:
+        """Say nothing until the connection is gone."""
+        if answer.lost == "cut-reply":
+            self._cut(number)
+        while (await request.receive())["type"] != "http.disconnect":
+            continue
 
     async def _not_there(self, request: Request, address: str, verbs: Collection[str]) -> Response:
         """It weighs as little as anything may."""

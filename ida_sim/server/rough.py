@@ -42,10 +42,15 @@ class RoughWires:
         self._streams[number] = rough = RoughStream(self, stream, number)
         return rough
 
-    def serves(self, number: int, service: str, path: str = "") -> None:
-        """From now on faults of this service strike the connection; one of REST may say for what path."""
+    def serves(self, number: int, service: str, path: str = "", verb: str = "") -> None:
+        """From now on faults of this service strike the connection; one of REST may say for what path and verb."""
         if (stream := self._streams.get(number)) is not None:
-            stream.target = None if service == UNTOUCHED else Target(service, number, path)
+            stream.target = None if service == UNTOUCHED else Target(service, number, path, verb=verb)
+
+    def cut(self, number: int) -> None:
+        """Close the connection where it is; nothing that waits is sent."""
+        if (stream := self._streams.get(number)) is not None:
+            stream.cut()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Send what is late, and meet faults where nothing is sent, until cancelled."""
@@ -110,6 +115,11 @@ class RoughStream(trio.abc.Stream):
         self._end = (self.sent + placed.fault.after_bytes, placed.fault.kind)
         if not placed.fault.after_bytes:
             self._finish(placed.fault.kind)
+
+    def cut(self) -> None:
+        """Close it, as the fault of this name does."""
+        if not self._is_closed:
+            self._finish("cut")
 
     def _finish(self, kind: str) -> None:
         if kind == "half-open":

@@ -68,13 +68,13 @@ class ApiConnection:
 
     service = "ws-api"
 
-    def __init__(self, number: int, troubles: MessageFaults, opened: list[Flushed],
+    def __init__(self, number: int, troubles: MessageFaults, opened: list[Flushed], cut: Callable[[int], None],
                  session: Callable[[Push], Session]) -> None:
         self.number = number
         self.ending = Ending()
         self.outlet: Outlet | None = None
         self.frames: list[bytes] = []
-        self._troubles, self._opened = troubles, opened
+        self._troubles, self._opened, self._cut = troubles, opened, cut
         self._session = session(self._push)
         self._told = trio.Event()
 
@@ -108,10 +108,14 @@ class ApiConnection:
     def tell_shutdown(self, now_ns: int) -> None:
         self._told.set()
 
+    def terminate(self) -> None:
+        """End what it has subscribed to."""
+        self._session.user_streams.terminate()
+
     async def serve(self, websocket: WebSocketConnection) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._tell, websocket)
-            await serve_session(websocket, self._session)
+            await serve_session(websocket, self._session, lambda: self._cut(self.number))
             nursery.cancel_scope.cancel()
 
     async def _tell(self, websocket: WebSocketConnection) -> None:
@@ -130,7 +134,8 @@ class Server:
         self.faults = Faults(trio.current_time)
         self.market: ServerMarket = build_market(setup.market, lambda: self.faults.clock_offset_ns)
         self.limits = Limits(self.market.now_ns)
-        self.access = Access(self.market.now_ns, [KeyHolder(DEFAULT_ACCOUNT, default_keys())])
+        accounts = [KeyHolder(DEFAULT_ACCOUNT, default_keys())]
+        self.access = Access(self.market.now_ns, accounts, self.limits.budget)
         self.api = Api(self.market, self.limits, self.faults, self.access, (*ENDPOINTS, *PERMISSIONS))
         self.streams = Streams(self.market, self.faults)
         self.addresses = Addresses("", "", "", "")
@@ -138,7 +143,8 @@ class Server:
         self._open: dict[int, StreamConnection | ApiConnection] = {}
         self.wires = RoughWires(self.faults)
         self._http = rest_app(
-            self.api, control_routes(self.api, self.state), lambda client: self._listener.number_of(client))
+            self.api, control_routes(self.api, self.state), lambda client: self._listener.number_of(client),
+            self.wires.cut)
         self._listener = Listener(self._answer, self._websocket, tls=setup.tls, wrap=self.wires.wrap)
         self._left = trio.Event()
         self._shutting = trio.open_memory_channel[tuple[StreamConnection | ApiConnection, float]](1024)
@@ -160,7 +166,7 @@ class Server:
         if scope["type"] == "http":
             host, port = scope["client"]
             service = UNTOUCHED if scope["path"].startswith("/control") else "rest"
-            self.wires.serves(self._listener.number_of((host, port)), service, scope["path"])
+            self.wires.serves(self._listener.number_of((host, port)), service, scope["path"], scope["method"])
         await self._http(scope, receive, send)
 
     # ------------------------------------------------------------- websockets
@@ -189,7 +195,7 @@ class Server:
             raise Refusal(-1003, verdict.msg, verdict.status, verdict.retry_after_s(self.market.now_ns()))
         if path.rstrip("/") == WS_API:
             return ApiConnection(
-                accepted.number, self.streams.troubles, self.streams.connections,
+                accepted.number, self.streams.troubles, self.streams.connections, self.wires.cut,
                 lambda push: Session(self.api, accepted.client[0], accepted.number, query, push))
         head = path.split("/")[1] if path.startswith("/") else ""
         if head not in ("ws", "stream"):
@@ -211,13 +217,15 @@ class Server:
     # ------------------------------------------------------------- faults of a moment
 
     def _meet(self, placed: Placed) -> None:
-        if placed.place != MOMENT or placed.fault.kind not in ("24h-close", "server-shutdown"):
+        if placed.place != MOMENT or placed.fault.kind not in ("24h-close", "server-shutdown", "terminate-user-data"):
             return
         for spoken in self._open.values():
             if not placed.concerns(Target(spoken.service, spoken.number)):
                 continue
             if placed.fault.kind == "24h-close":
                 spoken.ending.decide(1000, "24 hours are over")
+            elif placed.fault.kind == "terminate-user-data":
+                spoken.terminate()
             else:
                 spoken.tell_shutdown(self.market.now_ns())
                 self._shutting[0].send_nowait((spoken, placed.fault.delay_ms / 1000))

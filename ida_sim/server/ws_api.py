@@ -13,7 +13,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection
 from ida_sim.server.access import NONE, UNAUTHORIZED, USER_DATA, Presented, Revoked, not_allowed, ws_payloads
 from ida_sim.server.api import BAD_GATEWAY, Answer, Api, Caller, error_body
 from ida_sim.server.endpoints import MS_NS, Call, Endpoint
-from ida_sim.server.faults import Target
+from ida_sim.server.faults import ANSWER, Target
 from ida_sim.server.keys import ED25519, ApiKey
 from ida_sim.server.limits import OK, Verdict
 from ida_sim.server.parameters import Refusal, as_text
@@ -36,10 +36,11 @@ def _nowhere(name: str, event: bytes) -> None:
 
 
 class Reply(NamedTuple):
-    """A text frame, to be sent after ``delay_s``."""
+    """A text frame, to be sent after ``delay_s``; or not, as ``lost`` says, an ``Answer``'s."""
 
     text: str
     delay_s: float = 0.0
+    lost: str = ""
 
 
 class Session:
@@ -88,7 +89,16 @@ class Session:
         except Refusal as refusal:
             verdict = self._api.limits.charge(self._address, 1)
             answer = Answer(refusal.status, error_body(refusal.code, refusal.msg), verdict)
-        return Reply(self._text(identity, answer, shows), answer.delay_s)
+        return Reply(self._text(identity, answer, shows), answer.delay_s, answer.lost)
+
+    def held_s(self, text: str | bytes) -> float:
+        """How late a frame is to be answered, as if it had been on its way for so long."""
+        if ANSWER not in self._api.faults.armed:
+            return 0.0
+        try:
+            return self._api.held_s(Target("ws-api", self._connection, _method(_read(text))))
+        except Refusal:
+            return 0.0
 
     def shutdown_event(self) -> str:
         """What tells a client that the server is about to close."""
@@ -178,36 +188,69 @@ class Session:
         reply = {"id": identity, "status": answer.status}
         reply["result" if answer.status == OK else "error"] = msgspec.Raw(body)
         if shows:
-            reply["rateLimits"] = self._api.limits.shown(self._address)
+            reply["rateLimits"] = self._rate_limits(answer)
         text = msgspec.json.encode(reply).decode()
         return text[: len(text) // 2] if answer.is_torn else text
+
+    def _rate_limits(self, answer: Answer) -> list[dict[str, Any]]:
+        weight, orders = self._api.limits.shown(self._address), []
+        if answer.orders is not None:
+            orders = [kind | {"count": count} for kind, count in
+                      zip(self._api.limits.orders_listed(), answer.orders, strict=True)]
+        return orders + weight
 
     def _with_times(self, answer: Answer) -> bytes:
         """A 429 or 418 says when to come back, as a time."""
         times = {"serverTime": self._api.market.now_ns() // MS_NS, "retryAfter": answer.verdict.retry_ns // MS_NS}
-        return msgspec.json.encode(msgspec.json.decode(answer.body) | {"data": times})
+        return msgspec.json.encode({"data": times} | msgspec.json.decode(answer.body))
 
 
-async def serve_session(connection: WebSocketConnection, session: Session) -> None:
-    """Answer what comes over an open connection until it is closed. A slow answer holds up no other."""
+def _not_cut() -> None:
+    """A connection of which only its websocket is known."""
+
+
+async def serve_session(connection: WebSocketConnection, session: Session,
+                        cut: Callable[[], None] = _not_cut) -> None:
+    """Answer what comes over an open connection until it is closed. A slow answer holds up no other.
+
+    Args:
+        cut: closes the connection without a word.
+    """
     async with trio.open_nursery() as nursery:
         try:
             while True:
-                reply = session.answer(await connection.get_message())
+                text = await connection.get_message()
+                if held_s := session.held_s(text):
+                    nursery.start_soon(_answer_later, connection, session, cut, text, held_s)
+                    continue
+                reply = session.answer(text)
                 if reply.delay_s:
-                    nursery.start_soon(_send_later, connection, reply)
+                    nursery.start_soon(_send_later, connection, reply, cut)
                 else:
-                    await connection.send_message(reply.text)
+                    await _send(connection, reply, cut)
         except ConnectionClosed:
             nursery.cancel_scope.cancel()
 
 
-async def _send_later(connection: WebSocketConnection, reply: Reply) -> None:
+async def _answer_later(connection: WebSocketConnection, session: Session, cut: Callable[[], None],
+                        text: str | bytes, held_s: float) -> None:
+    await trio.sleep(held_s)
+    await _send_later(connection, session.answer(text), cut)
+
+
+async def _send_later(connection: WebSocketConnection, reply: Reply, cut: Callable[[], None]) -> None:
     await trio.sleep(reply.delay_s)
     try:
-        await connection.send_message(reply.text)
+        await _send(connection, reply, cut)
     except ConnectionClosed:
         return  # who asked is gone
+
+
+async def _send(connection: WebSocketConnection, reply: Reply, cut: Callable[[], None]) -> None:
+    if reply.lost == "cut-reply":
+        cut()
+    elif not reply.lost:
+        await connection.send_message(reply.text)
 
 
 def _read(text: str | bytes) -> dict[str, Any]:
