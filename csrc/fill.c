@@ -46,6 +46,7 @@ void ida_fill_describe(const ida_order *o, int status, ida_report *r)
     r->leaves = is_open ? o->leaves : 0;
     r->ahead = is_open && o->ahead.front >= 0 ? (int64_t)o->ahead.front : -1;
     r->status = (uint8_t)status;
+    r->follows = o->follows && o->extreme >= 0;
 }
 
 static ida_report *report(ida_match *m, const ida_order *o, int execution, int status, int reason)
@@ -64,15 +65,21 @@ void ida_fill_report(ida_match *m, const ida_order *o, int execution, int status
 }
 
 /* For each order its acceptance, trigger and end, the two sides of each match (which ends one of the two), and a
- * split of the recorded level around it; and each recorded level. */
-size_t ida_fill_most_reports(size_t orders, size_t levels)
+ * split of the recorded level around it; each recorded level; and for each further part of an iceberg the match's two
+ * sides and a split. */
+size_t ida_fill_most_reports(size_t orders, size_t parts, size_t levels)
 {
-    return 6 * (orders + 1) + levels;
+    return 6 * (orders + 1) + 3 * parts + levels;
+}
+
+size_t ida_fill_parts(int64_t quantity, int64_t iceberg)
+{
+    return iceberg ? (size_t)((quantity - 1) / iceberg + 1) : 0;
 }
 
 int ida_fill_has_room(const ida_match *m, size_t levels)
 {
-    size_t most = ida_fill_most_reports(ida_orders_count(m->orders), levels);
+    size_t most = ida_fill_most_reports(ida_orders_count(m->orders), m->parts, levels);
     return m->report_count + most <= m->report_capacity;
 }
 
@@ -86,10 +93,26 @@ static void print(ida_match *m, int64_t price, int64_t lots, int taker_side)
 
 /* ---- one order --------------------------------------------------------------------------------------------- */
 
+/* It was set free and is not to start any more. */
+static void recall(ida_match *m, ida_order *o)
+{
+    ida_order **at = &m->elected, *before = NULL;
+    for (; *at != o; at = &before->later)
+        before = *at;
+    *at = o->later;
+    if (m->last_elected == o)
+        m->last_elected = before;
+}
+
 static void drop(ida_match *m, ida_order *o)
 {
     m->reducing -= o->reduce_only;
-    if (o->heap_index)
+    m->parts -= o->parts;
+    if (o->pair)
+        o->pair->pair = NULL;
+    if (o->is_elected)
+        recall(m, o);
+    else if (o->heap_index || o->follows)
         ida_stops_remove(m->stops, o);
     ida_orders_remove(m->orders, o);
 }
@@ -129,6 +152,7 @@ static void move_position(ida_match *m, const ida_order *filled, int64_t lots)
 static enum ida_progress fill(ida_match *m, ida_order *o, int64_t price, int64_t lots, uint64_t counter,
                               int reason)
 {
+    ida_fill_end_pair(m, o);
     int is_done = use_up(m, o, price, lots);
     move_position(m, o, lots);
     o->filled += lots;
@@ -154,6 +178,7 @@ void ida_fill_move_last_price(ida_match *m, int64_t price)
     m->last_price = price;
     for (ida_order *o; (o = ida_stops_pop(m->stops, price));) {
         o->later = NULL;
+        o->is_elected = 1;
         *(m->elected ? &m->last_elected->later : &m->elected) = o;
         m->last_elected = o;
     }
@@ -162,10 +187,11 @@ void ida_fill_move_last_price(ida_match *m, int64_t price)
 enum ida_progress ida_fill_meet(ida_match *m, ida_order *taker, ida_order *maker)
 {
     int64_t price = maker->price, wanted = ida_fill_wanted(taker, price);
-    int64_t lots = wanted < maker->leaves ? wanted : maker->leaves;
+    int64_t lots = wanted < maker->shown ? wanted : maker->shown;
     uint64_t maker_id = maker->order_id;
     m->trades++;
-    fill(m, maker, price, lots, taker->order_id, IDA_R_MATCHED);
+    if (fill(m, maker, price, lots, taker->order_id, IDA_R_MATCHED) != IDA_ENDED)
+        ida_fill_refill(m, maker);
     if (!m->recorded) {
         print(m, price, lots, taker->side);
         ida_fill_move_last_price(m, price);
@@ -183,6 +209,18 @@ enum ida_progress ida_fill_resting(ida_match *m, ida_order *o, int64_t lots, int
 {
     m->trades++;
     return fill(m, o, o->price, lots, 0, reason);
+}
+
+void ida_fill_refill(ida_match *m, ida_order *o)
+{
+    if (ida_orders_refill(m->orders, o) && m->recorded)
+        ida_ahead_start(&o->ahead, o->place->recorded);
+}
+
+void ida_fill_end_pair(ida_match *m, ida_order *o)
+{
+    if (o->pair)
+        ida_fill_end(m, o->pair, IDA_X_EXPIRED, IDA_S_EXPIRED, IDA_R_PAIR);
 }
 
 /* ---- reduce-only ------------------------------------------------------------------------------------------- */
@@ -226,6 +264,7 @@ static enum ida_progress lose(ida_match *m, ida_order *o, int64_t price, int64_t
     int is_done = use_up(m, o, price, lots);
     int status = is_done ? IDA_S_EXPIRED_IN_MATCH : o->status;
     ida_report *r = report(m, o, IDA_X_TRADE_PREVENTION, status, IDA_R_SELF_TRADE);
+    r->price = price;
     r->quantity = lots;
     r->counter_order = counter;
     if (!is_done)
@@ -241,8 +280,8 @@ enum ida_progress ida_fill_prevent(ida_match *m, ida_order *taker, ida_order *ma
     int mode = taker->stp;
     if (mode == IDA_STP_DECREMENT)
         taker_lots = maker_lots = taker_lots < maker_lots ? taker_lots : maker_lots;
-    if (mode != IDA_STP_EXPIRE_TAKER)
-        lose(m, maker, price, maker_lots, taker->order_id);
+    if (mode != IDA_STP_EXPIRE_TAKER && lose(m, maker, price, maker_lots, taker->order_id) != IDA_ENDED)
+        ida_fill_refill(m, maker);
     if (mode == IDA_STP_EXPIRE_MAKER)
         return IDA_GO_ON;
     return lose(m, taker, price, taker_lots, maker_id);

@@ -28,6 +28,7 @@ struct ida_match {
     int64_t max_price, most_lots;
     int64_t alarm_low, alarm_high; /* last prices that somebody wants to hear of */
     size_t reducing;        /* open reduce-only orders */
+    size_t parts;           /* of open icebergs, at most */
     int has_overreached;    /* some may have more leaves than they could close */
 };
 
@@ -45,8 +46,11 @@ int64_t ida_fill_recorded_best(const ida_match *m, int side);
 /* Lots the order would have at this price. */
 int64_t ida_fill_wanted(const ida_order *o, int64_t price);
 
-/* What one call can report at most, of so many open orders and of recorded levels that are taken. */
-size_t ida_fill_most_reports(size_t orders, size_t levels);
+enum { IDA_FILL_PARTS = 4096 };
+/* Parts that an iceberg is shown in; 0 of other orders. */
+size_t ida_fill_parts(int64_t quantity, int64_t iceberg);
+/* What one call can report at most, of so many open orders, parts of icebergs and of recorded levels that are taken. */
+size_t ida_fill_most_reports(size_t orders, size_t parts, size_t levels);
 int ida_fill_has_room(const ida_match *m, size_t levels);
 void ida_fill_describe(const ida_order *o, int status, ida_report *r);
 /* There must be room. */
@@ -59,6 +63,10 @@ void ida_fill_end(ida_match *m, ida_order *o, int execution, int status, int rea
 enum ida_progress ida_fill_meet(ida_match *m, ida_order *taker, ida_order *maker);
 enum ida_progress ida_fill_take(ida_match *m, ida_order *taker, int64_t price, int64_t lots);
 enum ida_progress ida_fill_resting(ida_match *m, ida_order *o, int64_t lots, int reason);
+/* The next part of an iceberg, if its turn has come. */
+void ida_fill_refill(ida_match *m, ida_order *o);
+/* Only one of a pair may be filled: expires the other one, if there is one. */
+void ida_fill_end_pair(ida_match *m, ida_order *o);
 /* Whether it would open a position. */
 int ida_fill_overreaches(const ida_order *o);
 /* Expires it. */

@@ -4,7 +4,7 @@
 
 #include "taker.h"
 
-enum { SWEEP_LEVELS = 1 << 14 };
+enum { SWEEP_LEVELS = 1 << 14, MOST_BIPS = 9999 };
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -17,7 +17,7 @@ static int is_rising(const ida_order *o)
 
 static int would_trigger(const ida_match *m, const ida_order *o)
 {
-    if (m->last_price < 0)
+    if (m->last_price < 0 || !o->stop_price)
         return 0;
     return is_rising(o) ? m->last_price >= o->stop_price : m->last_price <= o->stop_price;
 }
@@ -29,13 +29,29 @@ static void start_queue(ida_match *m, ida_order *o)
         ida_ahead_start(&o->ahead, ida_book_quantity(m->outside, o->side, o->price));
 }
 
+/* Of a pegged order as it starts; 0: there is none. */
+static int set_price(const ida_match *m, ida_order *o)
+{
+    int64_t price = o->peg ? ida_match_peg_price(m, o->side, o->peg, o->peg_offset) : o->price;
+    if (price < 0)
+        return 0;
+    o->price = price;
+    return 1;
+}
+
 /* What follows from the order or trade under way: its stops, and the reduce-only orders it left nothing to close. */
 static void conclude(ida_match *m)
 {
     for (ida_order *o; (o = m->elected);) {
         m->elected = o->later;
+        o->is_elected = 0;
         if (ida_fill_overreaches(o)) {
             ida_fill_expire_overreaching(m, o);
+            continue;
+        }
+        ida_fill_end_pair(m, o);
+        if (!set_price(m, o)) {
+            ida_fill_end(m, o, IDA_X_EXPIRED, IDA_S_EXPIRED, IDA_R_NO_PRICE);
             continue;
         }
         start_queue(m, o);
@@ -46,6 +62,23 @@ static void conclude(ida_match *m)
 }
 
 /* ---- placing ------------------------------------------------------------------------------------------------ */
+
+static int is_valid_price(const ida_match *m, const ida_new_order *n)
+{
+    if (n->peg > IDA_PEG_MARKET || n->iceberg < 0 || (n->iceberg && n->tif != IDA_GTC && n->type != IDA_LIMIT_MAKER))
+        return 0;
+    return n->peg || (n->price > 0 && n->price <= m->max_price);
+}
+
+static int is_valid_stop(const ida_match *m, const ida_new_order *n)
+{
+    if (n->trailing < 0 || n->trailing > MOST_BIPS || n->stop_price < 0 || n->stop_price > m->max_price)
+        return 0;
+    const ida_order *other = n->pair ? ida_orders_find(m->orders, n->pair) : NULL;
+    if (n->pair && (!other || other->pair || other->account != n->account || other->side != n->side))
+        return 0;
+    return n->stop_price || n->trailing;
+}
 
 static int is_valid(const ida_match *m, const ida_new_order *n)
 {
@@ -58,33 +91,65 @@ static int is_valid(const ida_match *m, const ida_new_order *n)
         return 0;
     if (n->reducible < 0 || (n->reducible && (by_notional || n->quantity > n->reducible)))
         return 0;
-    if (!ida_fill_is_market(n->type) && (n->price <= 0 || n->price > m->max_price))
+    if (!ida_fill_is_market(n->type) && !is_valid_price(m, n))
         return 0;
-    return !is_stop(n->type) || (n->stop_price > 0 && n->stop_price <= m->max_price);
+    return !is_stop(n->type) || is_valid_stop(m, n);
 }
 
 static size_t levels_placed(const ida_match *m, const ida_new_order *n)
 {
     if (is_stop(n->type) || !m->recorded)
         return 0;
-    int64_t limit = ida_fill_limit(n->type, n->side, n->price);
+    int64_t limit = n->peg && !ida_fill_is_market(n->type) ? ida_fill_limit(IDA_MARKET, n->side, 0)
+                                                           : ida_fill_limit(n->type, n->side, n->price);
     return ida_taker_levels(m, n->side, limit, n->quantity, n->quantity ? 0 : n->notional);
 }
 
-static void copy(ida_order *o, const ida_new_order *n)
+static void copy(ida_match *m, ida_order *o, const ida_new_order *n)
 {
+    int has_price = !ida_fill_is_market(n->type);
     o->side = n->side;
     o->type = n->type;
     o->tif = n->type == IDA_LIMIT_MAKER ? IDA_GTC : n->tif;
     o->stp = n->stp;
-    o->price = ida_fill_is_market(n->type) ? 0 : n->price;
+    o->price = has_price && !n->peg ? n->price : 0;
+    o->peg = has_price ? n->peg : IDA_PEG_NONE;
+    o->peg_offset = n->peg_offset;
+    o->iceberg = has_price ? n->iceberg : 0;
+    o->parts = ida_fill_parts(n->quantity, o->iceberg);
     o->stop_price = is_stop(n->type) ? n->stop_price : 0;
+    o->trailing = is_stop(n->type) ? n->trailing : 0;
+    o->pair = is_stop(n->type) && n->pair ? ida_orders_find(m->orders, n->pair) : NULL;
+    if (o->pair)
+        o->pair->pair = o;
     o->by_notional = !n->quantity;
     o->notional = n->quantity ? 0 : n->notional;
     o->quantity = o->leaves = n->quantity;
     o->reduce_only = n->reducible > 0;
     o->reducible = n->reducible;
     o->ahead.front = -1;
+    m->reducing += o->reduce_only;
+    m->parts += o->parts;
+}
+
+static size_t parts_of(const ida_new_order *n)
+{
+    return ida_fill_is_market(n->type) ? 0 : ida_fill_parts(n->quantity, n->iceberg);
+}
+
+/* Whether it may not even begin; then it is gone. */
+static int is_refused(ida_match *m, ida_order *o)
+{
+    int reason = IDA_R_NONE;
+    if (is_stop(o->type))
+        reason = would_trigger(m, o) ? IDA_R_WOULD_TRIGGER : IDA_R_NONE;
+    else if (!set_price(m, o))
+        reason = IDA_R_NO_PRICE;
+    else if (o->type == IDA_LIMIT_MAKER && ida_taker_would_take(m, o))
+        reason = IDA_R_WOULD_TAKE;
+    if (reason)
+        ida_fill_end(m, o, IDA_X_REJECTED, IDA_S_REJECTED, reason);
+    return reason != IDA_R_NONE;
 }
 
 ida_status ida_match_place(ida_match *m, const ida_new_order *n, int64_t now)
@@ -93,22 +158,15 @@ ida_status ida_match_place(ida_match *m, const ida_new_order *n, int64_t now)
         return IDA_BAD;
     if (ida_orders_find(m->orders, n->order_id))
         return IDA_DUPLICATE;
-    if (!ida_fill_has_room(m, levels_placed(m, n)))
+    if (parts_of(n) > IDA_FILL_PARTS - m->parts || !ida_fill_has_room(m, levels_placed(m, n) + 3 * parts_of(n)))
         return IDA_FULL;
     ida_order *o = ida_orders_add(m->orders, n->order_id, n->account);
     if (!o)
         return IDA_FULL;
     m->now = now;
-    copy(o, n);
-    m->reducing += o->reduce_only;
-    if (is_stop(o->type) && would_trigger(m, o)) {
-        ida_fill_end(m, o, IDA_X_REJECTED, IDA_S_REJECTED, IDA_R_WOULD_TRIGGER);
+    copy(m, o, n);
+    if (is_refused(m, o))
         return IDA_OK;
-    }
-    if (o->type == IDA_LIMIT_MAKER && ida_taker_would_take(m, o)) {
-        ida_fill_end(m, o, IDA_X_REJECTED, IDA_S_REJECTED, IDA_R_WOULD_TAKE);
-        return IDA_OK;
-    }
     if (!is_stop(o->type))
         start_queue(m, o);
     ida_fill_report(m, o, IDA_X_NEW, IDA_S_NEW, IDA_R_NONE);
@@ -122,7 +180,7 @@ ida_status ida_match_place(ida_match *m, const ida_new_order *n, int64_t now)
 
 /* ---- cancelling and amending -------------------------------------------------------------------------------- */
 
-ida_status ida_match_cancel(ida_match *m, uint64_t order_id, int64_t now)
+static ida_status end(ida_match *m, uint64_t order_id, int64_t now, int execution, int status, int reason)
 {
     ida_order *o = ida_orders_find(m->orders, order_id);
     if (!o)
@@ -130,8 +188,18 @@ ida_status ida_match_cancel(ida_match *m, uint64_t order_id, int64_t now)
     if (m->report_count == m->report_capacity)
         return IDA_FULL;
     m->now = now;
-    ida_fill_end(m, o, IDA_X_CANCELED, IDA_S_CANCELED, IDA_R_USER);
+    ida_fill_end(m, o, execution, status, reason);
     return IDA_OK;
+}
+
+ida_status ida_match_cancel(ida_match *m, uint64_t order_id, int64_t now)
+{
+    return end(m, order_id, now, IDA_X_CANCELED, IDA_S_CANCELED, IDA_R_USER);
+}
+
+ida_status ida_match_expire(ida_match *m, uint64_t order_id, int64_t now)
+{
+    return end(m, order_id, now, IDA_X_EXPIRED, IDA_S_EXPIRED, IDA_R_PAIR);
 }
 
 size_t ida_match_cancel_all(ida_match *m, uint32_t account, int64_t now)
@@ -156,7 +224,7 @@ ida_status ida_match_amend(ida_match *m, uint64_t order_id, int64_t quantity, in
     if (m->report_count == m->report_capacity)
         return IDA_FULL;
     m->now = now;
-    ida_orders_reduce(m->orders, o, o->quantity - quantity);
+    ida_orders_cut(m->orders, o, o->quantity - quantity);
     o->quantity = quantity;
     ida_fill_report(m, o, IDA_X_REPLACED, o->status, IDA_R_NONE);
     return IDA_OK;
@@ -177,9 +245,20 @@ static int64_t trade_through(ida_match *m, int side, int64_t price, int64_t left
         }
         int64_t lots = least(left, o->leaves);
         left -= lots;
-        ida_fill_resting(m, o, lots, IDA_R_TRADED_THROUGH);
+        if (ida_fill_resting(m, o, lots, IDA_R_TRADED_THROUGH) != IDA_ENDED)
+            ida_fill_refill(m, o);
     }
     return left;
+}
+
+/* Icebergs whose part a trade used up show the next one, behind all that the trade could have reached. */
+static void refill(ida_match *m, ida_price *p)
+{
+    ida_order *last = p ? p->youngest : NULL, *next;
+    for (ida_order *o = p ? p->oldest : NULL; o; o = next) {
+        next = o == last ? NULL : o->later;
+        ida_fill_refill(m, o);
+    }
 }
 
 /* The trade goes down the queue at its price, once: recorded lots and our orders as they stand. */
@@ -193,11 +272,12 @@ static void trade_at(ida_match *m, int side, int64_t price, int64_t quantity, in
             ida_fill_expire_overreaching(m, o);
             continue;
         }
-        int64_t lots = least(ida_ahead_trade(&o->ahead, quantity, left), o->leaves);
+        int64_t lots = least(ida_ahead_trade(&o->ahead, quantity, left), o->shown);
         left -= lots;
         if (lots)
             ida_fill_resting(m, o, lots, IDA_R_QUEUE_REACHED);
     }
+    refill(m, ida_orders_at(m->orders, side, price));
 }
 
 ida_status ida_match_trade(ida_match *m, const ida_trade *t, int64_t now)
@@ -289,8 +369,10 @@ static void cross(ida_match *m, int side)
             continue;
         }
         int64_t lots = cross_one(m, o);
-        if (!lots || ida_fill_resting(m, o, lots, IDA_R_BOOK_CROSSED) != IDA_ENDED)
-            return;
+        if (lots && ida_fill_resting(m, o, lots, IDA_R_BOOK_CROSSED) == IDA_ENDED)
+            continue;
+        ida_fill_refill(m, o);
+        return;
     }
 }
 
@@ -330,6 +412,19 @@ const ida_book *ida_match_own(const ida_match *m) { return m->own; }
 int64_t ida_match_last_price(const ida_match *m) { return m->last_price; }
 
 int64_t ida_match_max_price(const ida_match *m) { return m->max_price; }
+
+int64_t ida_match_peg_price(const ida_match *m, int side, int peg, int offset)
+{
+    int of = peg == IDA_PEG_PRIMARY ? side : !side;
+    int64_t own = ida_fill_own_best(m, of), recorded = ida_fill_recorded_best(m, of), price;
+    while ((price = ida_taker_better(of, own, recorded)) >= 0 && offset-- > 0) {
+        if (price == own)
+            own = ida_book_next(m->own, of, price);
+        if (price == recorded)
+            recorded = ida_recorded_next(m->recorded, of, price);
+    }
+    return price;
+}
 
 void ida_match_set_alarm(ida_match *m, int64_t low, int64_t high)
 {
@@ -403,7 +498,7 @@ ida_match *ida_match_new(ida_book *outside, int64_t max_price, size_t orders, si
     m->own = ida_orders_book(m->orders);
     m->most_lots = INT64_MAX / (int64_t)(orders + 1);
     m->stops = ida_stops_new(orders);
-    m->report_capacity = reports + ida_fill_most_reports(orders, outside ? SWEEP_LEVELS : 0);
+    m->report_capacity = reports + ida_fill_most_reports(orders, IDA_FILL_PARTS, outside ? SWEEP_LEVELS : 0);
     m->reports = calloc(m->report_capacity, sizeof *m->reports);
     while (m->print_mask < 2 * (orders + 1))
         m->print_mask = m->print_mask * 2 + 1;

@@ -11,6 +11,13 @@
  *  - A recorded trade at our price first uses up the queue ahead, then fills us, oldest first, by what is left
  *    of it; a trade through our price fills us by its quantity; the same quantity never fills two orders.
  *  - A recorded book whose other side reaches our price fills us by the quantity it shows at or through it.
+ * An iceberg shows a part of its leaves; each next part joins the end of the queue at its price when the former one is
+ * used up, beside a recording behind all that it shows there. What trades through its price, or a book that crosses
+ * it, fills the hidden lots too.
+ * A trailing stop is set free once the last price has turned by `trailing` basis points: a buy above the lowest price
+ * since it began to follow, a sell below the highest. It begins where its stop price is reached, without one with the
+ * next trade. A pegged order's price is taken from the book when it starts.
+ * Of a pair only one is filled: the other is EXPIRED before the first fill is told, or before TRIGGERED.
  * In both, every fill of an account moves what its reduce-only orders may still close. One that has more leaves than
  * that is EXPIRED whole: before it could be filled next, and at the latest when the call is done, by age.
  * Reports of one placement: NEW (or REJECTED, alone), then its trades and preventions in order, of each the maker's
@@ -29,6 +36,8 @@ enum ida_order_type {
 };
 enum ida_tif { IDA_GTC = 0, IDA_IOC = 1, IDA_FOK = 2 };
 enum ida_stp { IDA_STP_NONE = 0, IDA_STP_EXPIRE_MAKER = 1, IDA_STP_EXPIRE_TAKER = 2, IDA_STP_EXPIRE_BOTH = 3, IDA_STP_DECREMENT = 4 };
+/* What the price of an order is taken from when it starts: the best of its own side, or of the other. */
+enum ida_peg { IDA_PEG_NONE = 0, IDA_PEG_PRIMARY = 1, IDA_PEG_MARKET = 2 };
 enum ida_execution {
     IDA_X_NEW = 0, IDA_X_CANCELED = 1, IDA_X_REPLACED = 2, IDA_X_REJECTED = 3, IDA_X_TRADE = 4, IDA_X_EXPIRED = 5,
     IDA_X_TRADE_PREVENTION = 6, IDA_X_TRIGGERED = 7
@@ -52,7 +61,9 @@ enum ida_reason {
     IDA_R_FOK_SHORT = 10,      /* expired: FOK could not be filled whole */
     IDA_R_SELF_TRADE = 11,     /* expired in match */
     IDA_R_USER = 12,           /* canceled on request */
-    IDA_R_REDUCE_ONLY = 13     /* expired: by now it would open a position */
+    IDA_R_REDUCE_ONLY = 13,    /* expired: by now it would open a position */
+    IDA_R_PAIR = 14,           /* expired: the other one of its pair was filled or triggered, or the caller said so */
+    IDA_R_NO_PRICE = 15        /* rejected, or expired when triggered: no price in the book to peg it to */
 };
 
 
@@ -64,9 +75,15 @@ typedef struct ida_new_order {
     int64_t quantity;      /* lots; 0 for MARKET by notional */
     int64_t notional;      /* ticks x lots to spend, for MARKET with quantity 0: whole lots as far as it reaches.
                               FILLED once the rest buys no lot at the last price, EXPIRED if the book ends first */
-    int64_t stop_price;    /* ticks; stops only */
+    int64_t stop_price;    /* ticks; stops only; 0 for a trailing one that is to follow at once */
     int64_t reducible;     /* reduce-only: lots of the account's position that it may close, at least `quantity`;
                               0: it may open one */
+    int64_t iceberg;       /* lots shown at a time, GTC orders with a price only; 0: all */
+    uint64_t pair;         /* of a stop: the id of an open order of its account and side that has no pair yet, with which
+                              it makes one; 0: none */
+    int32_t trailing;      /* stops only: basis points, 1 .. 9999; 0: it does not trail */
+    uint8_t peg;           /* orders with a price only, which is then not looked at */
+    uint8_t peg_offset;    /* levels deeper into the book than its best */
 } ida_new_order;
 
 typedef struct ida_report {
@@ -74,7 +91,7 @@ typedef struct ida_report {
     uint64_t trade_id;        /* of this instrument, > 0, increasing; 0 unless execution is TRADE */
     uint64_t counter_order;   /* the other order, of a trade or a prevention; 0 if it was recorded liquidity */
     int64_t ts_venue_ns;
-    int64_t price;            /* of this trade, else of the order */
+    int64_t price;            /* of this trade or prevented trade, else of the order */
     int64_t quantity;         /* of this trade; of TRADE_PREVENTION the lots this order lost; else 0 */
     int64_t cumulative;       /* lots filled so far */
     int64_t leaves;           /* lots still open; 0 when the order has ended, and for MARKET by notional */
@@ -84,6 +101,7 @@ typedef struct ida_report {
     uint32_t account;
     uint8_t side, execution, status, reason;
     uint8_t maker;            /* of a trade: 1 if this order was resting */
+    uint8_t follows;          /* 1 of a trailing stop that has begun to follow the last price */
 } ida_report;
 
 typedef struct ida_match ida_match;
@@ -98,13 +116,16 @@ void ida_match_free(ida_match *m);
 /* now: the exchange's time, stamped on reports. Every call that changes something appends reports in order.
  * place: IDA_OK even when the outcome is a REJECTED or EXPIRED report. IDA_DUPLICATE: the id is open.
  * IDA_BAD: a field out of range (fields that its type does not use are not looked at; quantities go up to
- * INT64_MAX / (orders + 1)). IDA_FULL: no room for the order or its reports; nothing happened. */
+ * INT64_MAX / (orders + 1)), or no such order to make a pair with. IDA_FULL: no room for the order or its reports, or
+ * for the parts of an iceberg (4096 of all that are open); nothing happened. */
 ida_status ida_match_place(ida_match *m, const ida_new_order *order, int64_t now);
 /* IDA_UNKNOWN: not open. IDA_FULL: no room for the report. */
 ida_status ida_match_cancel(ida_match *m, uint64_t order_id, int64_t now);
+/* As cancel, but told as EXPIRED, IDA_R_PAIR. */
+ida_status ida_match_expire(ida_match *m, uint64_t order_id, int64_t now);
 /* All open orders of the account, oldest first, as far as there is room for reports; how many. */
 size_t ida_match_cancel_all(ida_match *m, uint32_t account, int64_t now);
-/* Lowers the quantity and keeps the place in the queue. IDA_BAD: not filled (and prevented) < quantity < the
+/* Lowers the quantity and keeps the place in the queue; an iceberg's shown part shrinks last. IDA_BAD: not filled (and prevented) < quantity < the
  * current one. */
 ida_status ida_match_amend(ida_match *m, uint64_t order_id, int64_t quantity, int64_t now);
 /* The recording moves on. IDA_FULL before anything has happened if there is no room for reports; IDA_STATE in a
@@ -121,6 +142,8 @@ void ida_match_clear_reports(ida_match *m);
 const ida_book *ida_match_own(const ida_match *m);
 int64_t ida_match_last_price(const ida_match *m); /* -1 before the first trade */
 int64_t ida_match_max_price(const ida_match *m);
+/* The price an order pegged like this would have now; -1: there is none. */
+int64_t ida_match_peg_price(const ida_match *m, int side, int peg, int offset);
 /* Watches the last price: alarmed while it is at or below `low`, or at or above `high`. At first it never is. */
 void ida_match_set_alarm(ida_match *m, int64_t low, int64_t high);
 int ida_match_is_alarmed(const ida_match *m);

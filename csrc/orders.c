@@ -176,6 +176,25 @@ ida_order *ida_orders_add(ida_orders *o, uint64_t order_id, uint32_t account)
     return order;
 }
 
+static void join_queue(ida_price *p, ida_order *order)
+{
+    order->later = NULL;
+    order->earlier = p->youngest;
+    *(p->youngest ? &p->youngest->later : &p->oldest) = order;
+    p->youngest = order;
+}
+
+static void leave_queue(ida_price *p, ida_order *order)
+{
+    *(order->earlier ? &order->earlier->later : &p->oldest) = order->later;
+    *(order->later ? &order->later->earlier : &p->youngest) = order->earlier;
+}
+
+static int64_t next_part(const ida_order *order)
+{
+    return order->iceberg && order->iceberg < order->leaves ? order->iceberg : order->leaves;
+}
+
 int ida_orders_rest(ida_orders *o, ida_order *order)
 {
     ida_price *p = ida_map_get(o->by_price, price_key(order->side, order->price));
@@ -183,28 +202,50 @@ int ida_orders_rest(ida_orders *o, ida_order *order)
         p = add_price(o, order->side, order->price);
     int is_first = !p->oldest;
     order->place = p;
-    order->later = NULL;
-    order->earlier = p->youngest;
-    *(p->youngest ? &p->youngest->later : &p->oldest) = order;
-    p->youngest = order;
-    add_lots(o, p, order->leaves);
+    join_queue(p, order);
+    order->shown = next_part(order);
+    add_lots(o, p, order->shown);
     return is_first;
+}
+
+static void hide(ida_orders *o, ida_order *order, int64_t lots)
+{
+    order->shown -= lots;
+    add_lots(o, order->place, -lots);
 }
 
 void ida_orders_reduce(ida_orders *o, ida_order *order, int64_t lots)
 {
     order->leaves -= lots;
     if (order->place)
-        add_lots(o, order->place, -lots);
+        hide(o, order, lots < order->shown ? lots : order->shown);
+}
+
+void ida_orders_cut(ida_orders *o, ida_order *order, int64_t lots)
+{
+    order->leaves -= lots;
+    if (order->place && order->shown > order->leaves)
+        hide(o, order, order->shown - order->leaves);
+}
+
+int ida_orders_refill(ida_orders *o, ida_order *order)
+{
+    ida_price *p = order->place;
+    if (!p || order->shown || !order->leaves)
+        return 0;
+    leave_queue(p, order);
+    join_queue(p, order);
+    order->shown = next_part(order);
+    add_lots(o, p, order->shown);
+    return 1;
 }
 
 static int leave_place(ida_orders *o, ida_order *order)
 {
     ida_price *p = order->place;
-    if (order->leaves)
-        add_lots(o, p, -order->leaves);
-    *(order->earlier ? &order->earlier->later : &p->oldest) = order->later;
-    *(order->later ? &order->later->earlier : &p->youngest) = order->earlier;
+    if (order->shown)
+        add_lots(o, p, -order->shown);
+    leave_queue(p, order);
     if (p->oldest)
         return 0;
     if (!p->is_changed)

@@ -12,16 +12,25 @@ typedef struct ida_order {
     uint8_t side, type, tif, stp, status;
     uint8_t by_notional; /* MARKET that spends `notional` */
     uint8_t reduce_only;
+    uint8_t peg, peg_offset;
+    uint8_t is_elected;  /* a stop that was set free and is not yet started */
+    uint8_t follows;     /* a trailing stop that follows the last price */
+    int32_t trailing;    /* basis points; 0: it does not trail */
     int64_t price;
     int64_t stop_price;
     int64_t quantity;    /* as it stands after amendments */
     int64_t filled;
     int64_t leaves;
+    int64_t iceberg;     /* lots it shows at a time; 0: all */
+    size_t parts;        /* that an iceberg is shown in at most */
+    int64_t shown;       /* of leaves, while it rests: those in the queue; 0 between two parts of an iceberg */
+    int64_t extreme;     /* of a trailing stop that follows: the best price since it began; below 0: none yet */
     int64_t notional;    /* still to be spent */
     int64_t reducible;   /* of reduce_only: lots of its account's position that it could still close; below 0: none */
     ida_ahead ahead;
     struct ida_order *earlier, *later;  /* at its price, while it rests; else free for its keeper */
     struct ida_order *older, *younger;  /* all, in order of placement */
+    struct ida_order *pair;             /* the other one of two, of which only one may be filled; or NULL */
     struct ida_price *place;            /* NULL: it does not rest */
     size_t heap_index;                  /* 1-based place among the stops; 0: not one of them */
 } ida_order;
@@ -29,7 +38,7 @@ typedef struct ida_order {
 /* The orders that rest at one price of one side, oldest first. */
 typedef struct ida_price {
     int64_t price;
-    int64_t quantity; /* lots, all of them together */
+    int64_t quantity; /* lots, what all of them together show */
     int64_t recorded; /* the recorded level's lots as last shown; the matching engine's to use */
     ida_order *oldest, *youngest;
     struct ida_price *next_changed, *previous_changed;
@@ -50,8 +59,13 @@ ida_order *ida_orders_add(ida_orders *o, uint64_t order_id, uint32_t account);
 ida_order *ida_orders_find(const ida_orders *o, uint64_t order_id);
 /* At the end of the queue of its side and price (0 .. max_price). Returns 1 if no order was there before. */
 int ida_orders_rest(ida_orders *o, ida_order *order);
-/* Takes lots off its leaves, at its place. */
+/* Takes lots off its leaves, at its place: those it shows first. */
 void ida_orders_reduce(ida_orders *o, ida_order *order, int64_t lots);
+/* Takes lots off its leaves, at its place: those it does not show first. */
+void ida_orders_cut(ida_orders *o, ida_order *order, int64_t lots);
+/* An iceberg whose shown part is used up shows the next one, at the end of the queue. Returns 0 where there is nothing
+ * to do. */
+int ida_orders_refill(ida_orders *o, ida_order *order);
 /* It has ended; it is gone when this returns. Returns 1 if it was the last one of its price. */
 int ida_orders_remove(ida_orders *o, ida_order *order);
 /* NULL if no order rests there. */

@@ -1,7 +1,6 @@
 #include "taker.h"
 
-/* The better of two prices of a side for those who take from it; -1 stands for none. */
-static int64_t better(int side, int64_t a, int64_t b)
+int64_t ida_taker_better(int side, int64_t a, int64_t b)
 {
     if (a < 0 || b < 0)
         return a < 0 ? b : a;
@@ -30,7 +29,7 @@ static enum ida_progress take_best(ida_match *m, ida_order *o)
 {
     int other = !o->side;
     int64_t own = ida_fill_own_best(m, other), recorded = ida_fill_recorded_best(m, other);
-    int64_t price = better(other, own, recorded), limit = ida_fill_limit(o->type, o->side, o->price);
+    int64_t price = ida_taker_better(other, own, recorded), limit = ida_fill_limit(o->type, o->side, o->price);
     if (price < 0 || !ida_fill_reaches(o->side, limit, price) || !ida_fill_wanted(o, price))
         return IDA_NO_MORE;
     if (price != own)
@@ -58,16 +57,16 @@ static int is_unsure(const ida_order *taker, const ida_order *maker)
  * *met tells whether it does. */
 static int64_t fillable_at(const ida_match *m, const ida_order *taker, int other, int64_t price, int *met)
 {
-    int64_t lots = 0;
+    int64_t lots = 0, hidden = 0; /* the next parts of icebergs come after it */
     ida_price *p = ida_orders_at(m->orders, other, price);
     for (ida_order *maker = p ? p->oldest : NULL; maker; maker = maker->later) {
         if (is_unsure(taker, maker))
             continue;
         if (!ida_fill_is_self(taker, maker))
-            lots += maker->leaves;
+            lots += maker->leaves, hidden += maker->leaves - maker->shown;
         else if (taker->stp != IDA_STP_EXPIRE_MAKER) {
             *met = 1;
-            return lots + (m->recorded ? recorded_before(m, maker) : 0);
+            return lots - hidden + (m->recorded ? recorded_before(m, maker) : 0);
         }
     }
     int64_t recorded = m->recorded ? ida_recorded_available(m->recorded, other, price) : 0;
@@ -79,7 +78,7 @@ static int is_fillable(const ida_match *m, const ida_order *o)
     int other = !o->side, met = 0;
     int64_t own = ida_fill_own_best(m, other), recorded = ida_fill_recorded_best(m, other), left = o->leaves;
     while (left > 0 && !met) {
-        int64_t price = better(other, own, recorded);
+        int64_t price = ida_taker_better(other, own, recorded);
         if (price < 0 || !ida_fill_reaches(o->side, o->price, price))
             return 0;
         left -= fillable_at(m, o, other, price, &met);
@@ -122,7 +121,7 @@ void ida_taker_start(ida_match *m, ida_order *o)
 int ida_taker_would_take(const ida_match *m, const ida_order *o)
 {
     int other = !o->side;
-    int64_t price = better(other, ida_fill_own_best(m, other), ida_fill_recorded_best(m, other));
+    int64_t price = ida_taker_better(other, ida_fill_own_best(m, other), ida_fill_recorded_best(m, other));
     return price >= 0 && ida_fill_reaches(o->side, o->price, price);
 }
 

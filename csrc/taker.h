@@ -4,6 +4,8 @@
 #define IDA_TAKER_H
 #include "fill.h"
 
+/* The better of two prices of a side for those who take from it; -1 stands for none. */
+int64_t ida_taker_better(int side, int64_t a, int64_t b);
 /* An accepted or triggered order trades, then rests or ends. */
 void ida_taker_start(ida_match *m, ida_order *o);
 /* Whether it would trade at once. */

@@ -12,7 +12,7 @@ GTC, IOC, FOK = range(3)
 NEW, CANCELED, REPLACED, REJECTED, TRADE, EXPIRED, TRADE_PREVENTION, TRIGGERED = range(8)
 S_NEW, S_PARTIALLY, S_FILLED, S_CANCELED, S_REJECTED, S_EXPIRED, S_IN_MATCH = range(7)
 (NONE, TOOK, QUEUE_REACHED, TRADED_THROUGH, BOOK_CROSSED, MATCHED, WOULD_TAKE, WOULD_TRIGGER,
- NO_LIQUIDITY, IOC_REST, FOK_SHORT, SELF_TRADE, USER, REDUCE_ONLY) = range(14)  # fmt: skip
+ NO_LIQUIDITY, IOC_REST, FOK_SHORT, SELF_TRADE, USER, REDUCE_ONLY, PAIR, NO_PRICE) = range(16)  # fmt: skip
 
 
 @dataclass(eq=False)
@@ -36,6 +36,14 @@ class Order:
     ended: bool = False
     by_notional: bool = False
     reducible: int | None = None  # of reduce-only orders
+    iceberg: int = 0
+    shown: int = 0
+    trailing: int = 0
+    follows: int = 0  # place in time, once it follows the price
+    extreme: int | None = None
+    pair: "Order | None" = None
+    peg: int = 0
+    offset: int = 0
 
     @property
     def is_market(self) -> bool:
@@ -89,7 +97,7 @@ class Twin:
     def own(self, side: int) -> list[tuple[int, int]]:
         levels: dict[int, int] = {}
         for order in self.resting(side):
-            levels[order.price] = levels.get(order.price, 0) + order.leaves
+            levels[order.price] = levels.get(order.price, 0) + order.shown
         return list(levels.items())
 
     # ---- reports -------------------------------------------------------------------------------
@@ -107,17 +115,40 @@ class Twin:
             o.price if price is None else price, lots, o.filled,
             o.leaves if is_open else 0, o.filled if o.by_notional else o.quantity,
             math.floor(o.front) if is_open and o.front is not None else -1,
-            o.account, o.side, execution, status, reason, maker,
+            o.account, o.side, execution, status, reason, maker, int(o.extreme is not None and bool(o.follows)),
         ))  # fmt: skip
+        if o.ended:
+            self.forget(o)
+
+    def forget(self, o: Order) -> None:
+        if o.pair:
+            o.pair.pair = None
+        if o in self.elected:
+            self.elected.remove(o)
+
+    def end_pair(self, o: Order) -> None:
+        if o.pair:
+            self.report(o.pair, EXPIRED, S_EXPIRED, PAIR)
+
+    def next_part(self, o: Order) -> None:
+        """Of an iceberg, at the end of the queue."""
+        if o.rests and not o.ended and not o.shown:
+            self.rested += 1
+            o.rests = self.rested
+            o.shown = min(o.iceberg or o.leaves, o.leaves)
+            if self.recorded:
+                o.front, o.traded = float(self.book[o.side].get(o.price, 0)), 0
 
     def use(self, o: Order, price: int, lots: int) -> bool:
         if o.by_notional:
             o.notional -= lots * price
             return o.notional < price
         o.leaves -= lots
+        o.shown = max(0, o.shown - lots)
         return o.leaves == 0
 
     def fill(self, o: Order, price: int, lots: int, reason: int, counter: int = 0) -> None:
+        self.end_pair(o)
         done = self.use(o, price, lots)
         o.filled += lots
         for x in self.orders:
@@ -140,7 +171,7 @@ class Twin:
     def lose(self, o: Order, price: int, lots: int, counter: int) -> None:
         done = self.use(o, price, lots)
         status = S_IN_MATCH if done else S_PARTIALLY if o.filled else S_NEW
-        self.report(o, TRADE_PREVENTION, status, SELF_TRADE, lots=lots, counter=counter)
+        self.report(o, TRADE_PREVENTION, status, SELF_TRADE, price=price, lots=lots, counter=counter)
 
     # ---- taking --------------------------------------------------------------------------------
 
@@ -168,7 +199,8 @@ class Twin:
         if there:
             self.take_recorded(o, other, price, min(there, wanted))
         elif maker:
-            self.meet(o, maker, min(wanted, maker.leaves))
+            self.meet(o, maker, wanted)
+            self.next_part(maker)
         return True
 
     def take_recorded(self, o: Order, other: int, price: int, lots: int) -> None:
@@ -176,10 +208,11 @@ class Twin:
         self.trades += 1
         self.fill(o, price, lots, TOOK)
 
-    def meet(self, taker: Order, maker: Order, lots: int) -> None:
+    def meet(self, taker: Order, maker: Order, wanted: int) -> None:
         if taker.stp and taker.account == maker.account:
-            self.prevent(taker, maker, lots)
+            self.prevent(taker, maker, min(wanted, maker.leaves))
             return
+        lots = min(wanted, maker.shown)
         self.trades += 1
         self.fill(maker, maker.price, lots, MATCHED, taker.order_id)
         if not self.recorded:
@@ -198,9 +231,10 @@ class Twin:
     def could_fill(self, o: Order) -> bool:
         """Tries it, on a copy of the world."""
         world = copy.deepcopy(self)
-        world.orders = [
-            x for x in world.orders
-            if not (x.overreaches or (x.reducible is not None and x.account != o.account))]
+        for x in list(world.orders):
+            if x.overreaches or (x.reducible is not None and x.account != o.account):
+                world.orders.remove(x)
+                world.forget(x)
         order = next(x for x in world.orders if x.order_id == o.order_id)
         world.take(order)
         return order.filled == o.quantity
@@ -219,6 +253,7 @@ class Twin:
         else:
             self.rested += 1
             o.rests = self.rested
+            o.shown = min(o.iceberg or o.leaves, o.leaves)
 
     def queue(self, o: Order) -> None:
         if self.recorded and not o.is_market and o.tif == GTC:
@@ -227,17 +262,24 @@ class Twin:
     def place(
         self, order_id: int, side: int, quantity: int, price: int = 0, *, kind: int = LIMIT,
         tif: int = GTC, stp: int = 0, account: int = 1, notional: int = 0, stop: int = 0,
-        reducible: int = 0, now: int = 0,
+        reducible: int = 0, iceberg: int = 0, pair: int = 0, trailing: int = 0, peg: int = 0, offset: int = 0,
+        now: int = 0,
     ) -> None:  # fmt: skip
         self.now = now
         tif = GTC if kind == LIMIT_MAKER else tif
         o = Order(order_id, side, quantity, price, kind, tif, stp, account, notional, stop)
-        o.price = 0 if o.is_market else price
+        o.price = 0 if o.is_market or peg else price
+        if not o.is_market:
+            o.iceberg, o.peg, o.offset = iceberg, peg, offset
         o.leaves, o.by_notional = quantity, not quantity
         o.reducible = reducible or None
         self.orders.append(o)
         if kind >= STOP_LOSS:
-            self.place_stop(o)
+            o.trailing = trailing
+            self.place_stop(o, self.find(pair))
+            return
+        if not self.price_it(o):
+            self.report(o, REJECTED, S_REJECTED, NO_PRICE)
             return
         prices = [*self.available(1 - side), *(m.price for m in self.resting(1 - side))]
         if kind == LIMIT_MAKER and any(map(o.takes_at, prices)):
@@ -248,12 +290,40 @@ class Twin:
         self.start(o)
         self.start_elected()
 
-    def place_stop(self, o: Order) -> None:
-        if self.last >= 0 and self.is_reached(o, self.last):
+    def price_it(self, o: Order) -> bool:
+        """Of a pegged order; False if there is none."""
+        if not o.peg:
+            return True
+        side = o.side if o.peg == 1 else 1 - o.side
+        prices = {*self.available(side), *(m.price for m in self.resting(side))}
+        ordered = sorted(prices, reverse=side == BUY)
+        if o.offset >= len(ordered):
+            return False
+        o.price = ordered[o.offset]
+        return True
+
+    def place_stop(self, o: Order, pair: Order | None) -> None:
+        if o.stop and self.last >= 0 and self.is_reached(o, self.last):
             self.report(o, REJECTED, S_REJECTED, WOULD_TRIGGER)
-        else:
+            return
+        if pair:
+            o.pair, pair.pair = pair, o
+        self.report(o, NEW, S_NEW)
+        if o.stop:
             o.waits = True
-            self.report(o, NEW, S_NEW)
+        else:
+            self.follow(o, None)
+
+    def follow(self, o: Order, price: int | None) -> None:
+        self.rested += 1
+        o.follows, o.extreme = self.rested, price
+
+    def turned(self, o: Order, price: int) -> bool:
+        if o.extreme is None:
+            return False
+        if o.side == BUY:
+            return price * 10_000 >= o.extreme * (10_000 + o.trailing)
+        return price * 10_000 <= o.extreme * (10_000 - o.trailing)
 
     def is_reached(self, o: Order, price: int) -> bool:
         return price >= o.stop if o.is_rising else price <= o.stop
@@ -265,12 +335,26 @@ class Twin:
         falling = sorted((o for o in met if not o.is_rising), key=lambda o: -o.stop)
         for o in rising + falling:
             o.waits = False
-            self.elected.append(o)
+            if o.trailing:
+                self.follow(o, price)
+            else:
+                self.elected.append(o)
+        for o in sorted((o for o in self.orders if o.follows), key=lambda o: o.follows):
+            if self.turned(o, price):
+                o.follows = 0
+                self.elected.append(o)
+            else:
+                best = min if o.side == BUY else max
+                o.extreme = price if o.extreme is None else best(price, o.extreme)
 
     def start_elected(self) -> None:
         while self.elected:
             o = self.elected.pop(0)
             if not self.expire(o):
+                self.end_pair(o)
+                if not self.price_it(o):
+                    self.report(o, EXPIRED, S_EXPIRED, NO_PRICE)
+                    continue
                 self.queue(o)
                 self.report(o, TRIGGERED, S_NEW)
                 self.start(o)
@@ -284,6 +368,11 @@ class Twin:
         if o := self.find(order_id):
             self.report(o, CANCELED, S_CANCELED, USER)
 
+    def expire_one(self, order_id: int, now: int = 0) -> None:
+        self.now = now
+        if o := self.find(order_id):
+            self.report(o, EXPIRED, S_EXPIRED, PAIR)
+
     def cancel_all(self, account: int, now: int = 0) -> None:
         for o in [o for o in self.orders if o.account == account]:
             self.cancel(o.order_id, now)
@@ -293,6 +382,7 @@ class Twin:
         o = self.find(order_id)
         if o and o.quantity - o.leaves < quantity < o.quantity:
             o.leaves -= o.quantity - quantity
+            o.shown = min(o.shown, o.leaves)
             o.quantity = quantity
             self.report(o, REPLACED, S_PARTIALLY if o.filled else S_NEW)
 
@@ -306,18 +396,22 @@ class Twin:
                 lots = min(left, o.leaves)
                 left -= lots
                 self.hit(o, lots, TRADED_THROUGH)
+                self.next_part(o)
         first = True
-        for o in [o for o in self.resting(side) if o.price == price]:
+        queue = [o for o in self.resting(side) if o.price == price]
+        for o in queue:
             if self.expire(o):
                 continue
             beyond = math.floor(left - (o.front or 0))
             o.front = max(0.0, (o.front or 0) - left)
             o.traded += quantity
-            lots = min(beyond, o.leaves)
+            lots = min(beyond, o.shown)
             if first and lots > 0:
                 left -= lots
                 self.hit(o, lots, QUEUE_REACHED)
-            first = first and o.ended
+            first = first and (o.ended or not o.shown)
+        for o in queue:
+            self.next_part(o)
         self.move_last(price)
         self.start_elected()
 
@@ -380,3 +474,4 @@ class Twin:
                 lots += more
         if lots:
             self.hit(o, lots, BOOK_CROSSED)
+            self.next_part(o)

@@ -26,6 +26,7 @@ TYPES = {
     "take": lib.IDA_TAKE_PROFIT_LIMIT, "take market": lib.IDA_TAKE_PROFIT,
 }  # fmt: skip
 TIFS = {"gtc": lib.IDA_GTC, "ioc": lib.IDA_IOC, "fok": lib.IDA_FOK}
+PEGS = ("none", "primary", "market")
 STPS = ("none", "expire_maker", "expire_taker", "expire_both", "decrement")
 
 
@@ -56,9 +57,10 @@ class Report(NamedTuple):
     status: int
     reason: int
     maker: int
+    follows: int
 
 
-_LAYOUT = struct.Struct("=10qI5B7x")
+_LAYOUT = struct.Struct("=10qI6B6x")
 assert _LAYOUT.size == ffi.sizeof("ida_report")
 
 
@@ -101,9 +103,11 @@ class Match:
     def place(
         self, order_id: int, side: int, quantity: int, price: int = 0, *, kind: int = lib.IDA_LIMIT,
         tif: int = lib.IDA_GTC, stp: int = 0, account: int = 1, notional: int = 0, stop: int = 0,
-        reducible: int = 0, now: int = 0,
+        reducible: int = 0, iceberg: int = 0, pair: int = 0, trailing: int = 0, peg: int = 0, offset: int = 0,
+        now: int = 0,
     ) -> list[Report]:  # fmt: skip
         new = self._new
+        new.iceberg, new.pair, new.trailing, new.peg, new.peg_offset = iceberg, pair, trailing, peg, offset
         new.order_id, new.account, new.side, new.type = order_id, account, side, kind
         new.tif, new.stp, new.price, new.quantity = tif, stp, price, quantity
         new.notional, new.stop_price, new.reducible = notional, stop, reducible
@@ -117,6 +121,9 @@ class Match:
         reports = self.reports()
         assert len(reports) == count
         return reports
+
+    def expire_one(self, order_id: int, now: int = 0) -> list[Report]:
+        return self._answer(lib.ida_match_expire(self.match, order_id, now))
 
     def amend(self, order_id: int, quantity: int, now: int = 0) -> list[Report]:
         return self._answer(lib.ida_match_amend(self.match, order_id, quantity, now))
@@ -193,6 +200,8 @@ _PLACE = re.compile(
     r"(?P<market> market)?(?: notional (?P<notional>\d+))?(?P<post> post-only)?"
     r"(?: (?P<trigger>stop|take) (?P<stop>\d+))?(?: (?P<tif>ioc|fok))?(?: stp (?P<stp>\w+))?"
     r"(?: account (?P<account>\d+))?(?: reduce-only (?P<reducible>\d+))?"
+    r"(?: iceberg (?P<iceberg>\d+))?(?: trailing (?P<trailing>\d+))?(?: pair (?P<pair>[A-Z]))?"
+    r"(?: peg (?P<peg>primary|market)(?: (?P<offset>\d+))?)?"
 )
 
 
@@ -208,7 +217,9 @@ def _place(match: Match, found: re.Match[str]) -> list[Report]:
         int(found["price"] or 0), kind=_kind(found), tif=TIFS[found["tif"] or "gtc"],
         stp=STPS.index(found["stp"] or "none"), account=int(found["account"] or 1),
         notional=int(found["notional"] or 0), stop=int(found["stop"] or 0),
-        reducible=int(found["reducible"] or 0),
+        reducible=int(found["reducible"] or 0), iceberg=int(found["iceberg"] or 0),
+        trailing=int(found["trailing"] or 0), pair=ord(found["pair"]) - 64 if found["pair"] else 0,
+        peg=PEGS.index(found["peg"]) if found["peg"] else 0, offset=int(found["offset"] or 0),
     )  # fmt: skip
 
 
@@ -227,6 +238,8 @@ def do(match: Match, action: str) -> list[Report]:
         return match.trade(side, int(found[4]), int(found[3]), off_book=bool(found[1]))
     if words[:2] == ["cancel", "account"]:
         return match.cancel_all(int(words[2]))
+    if words[0] == "expire":
+        return match.expire_one(ord(words[1]) - 64)
     if words[0] == "cancel":
         return match.cancel(ord(words[1]) - 64)
     if words[0] == "amend":

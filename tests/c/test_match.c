@@ -23,7 +23,9 @@ static ida_new_order any_order(uint64_t id)
         .order_id = id, .account = (uint32_t)dice(4), .side = (uint8_t)dice(2), .type = (uint8_t)dice(8),
         .tif = (uint8_t)dice(4), .stp = (uint8_t)dice(6), .price = 990 + dice(20) - dice(50) / 49 * 2000,
         .quantity = dice(9), .notional = dice(30000) - 100, .stop_price = 990 + dice(20),
-        .reducible = dice(3) ? 0 : dice(14) - 1,
+        .reducible = dice(3) ? 0 : dice(14) - 1, .iceberg = dice(3) ? 0 : dice(5) - 1,
+        .trailing = dice(2) ? 0 : (int32_t)dice(100), .pair = dice(3) ? 0 : id - (uint64_t)dice(40),
+        .peg = dice(8) ? 0 : (uint8_t)dice(4), .peg_offset = (uint8_t)dice(3),
     };
 }
 

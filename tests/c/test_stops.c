@@ -65,8 +65,31 @@ static void change_one(ida_stops *s, uint64_t age)
     is_here[i] = !is_here[i];
 }
 
+/* The extreme is the best price since it began; a basis point that falls between two ticks counts as a whole one. */
+static void test_trailing(void)
+{
+    ida_stops *s = ida_stops_new(3);
+    ida_order sell = {.side = IDA_SELL, .stop_price = 42000, .trailing = 750, .leaves = 3};
+    ida_order buy = {.side = IDA_BUY, .trailing = 1, .leaves = 2};
+    int64_t lots[2];
+    ida_stops_add(s, &sell, 1);
+    ida_stops_add(s, &buy, 1);
+    EXPECT(!ida_stops_pop(s, 39000) && !sell.follows && buy.follows && buy.extreme == 39000);
+    EXPECT(!ida_stops_pop(s, 39003) && ida_stops_pop(s, 39004) == &buy);
+    EXPECT(!ida_stops_pop(s, 42000) && sell.follows && sell.extreme == 42000);
+    EXPECT(!ida_stops_pop(s, 46500) && !ida_stops_pop(s, 43013) && ida_stops_count(s) == 1);
+    ida_stops_reached(s, 43012, lots);
+    EXPECT(lots[IDA_SELL] == 3 && lots[IDA_BUY] == 0);
+    EXPECT(ida_stops_pop(s, 43012) == &sell && ida_stops_count(s) == 0);
+    ida_stops_add(s, &buy, 1);
+    ida_stops_remove(s, &buy);
+    EXPECT(ida_stops_count(s) == 0 && !ida_stops_pop(s, 1));
+    ida_stops_free(s);
+}
+
 int main(void)
 {
+    test_trailing();
     size_t count;
     EXPECT(!ida_stops_new(0));
     ida_stops *s = ida_stops_new(MOST);

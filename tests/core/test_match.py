@@ -509,8 +509,8 @@ def test_reports_carry_everything() -> None:
     match = Match(recorded=False)
     match.place(7, 1, 5, 101, account=3, now=11)
     maker, taker = match.place(8, 0, 2, 105, account=4, now=12)[1:]
-    assert maker == (7, 1, 8, 12, 101, 2, 2, 3, 5, -1, 3, 1, 4, 1, 5, 1)
-    assert taker == (8, 1, 7, 12, 101, 2, 2, 0, 2, -1, 4, 0, 4, 2, 1, 0)
+    assert maker == (7, 1, 8, 12, 101, 2, 2, 3, 5, -1, 3, 1, 4, 1, 5, 1, 0)
+    assert taker == (8, 1, 7, 12, 101, 2, 2, 0, 2, -1, 4, 0, 4, 2, 1, 0, 0)
 
 
 def test_reports_of_low_accounts_are_not_made() -> None:

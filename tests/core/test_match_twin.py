@@ -37,8 +37,17 @@ class Pair:
             with pytest.raises(RefusedError, match="full"):
                 self.match.place(self.next_id + 1, **fields)
             self.tell("cancel", self.twin.orders[0].order_id)
+        if self.next_id % 2:
+            self.pair_up(fields)
         self.next_id += 1
         self.tell("place", self.next_id, **fields)
+
+    def pair_up(self, fields: dict[str, int]) -> None:
+        """Give a stop the oldest order that it can make a pair with."""
+        who = (fields["account"], fields["side"])
+        free = [o.order_id for o in self.twin.orders if not o.pair and (o.account, o.side) == who]
+        if fields["kind"] >= 3 and free:
+            fields["pair"] = free[0]
 
     def amend(self, order_id: int, quantity: int) -> None:
         order = self.twin.find(order_id)
@@ -86,6 +95,14 @@ def an_order(draw: Random, mid: int = 100) -> dict[str, int]:
         "tif": draw.choice(TIFS), "stp": draw.choice([0, 0, 1, 2, 3, 4]),
         "account": draw.randint(1, 3), "stop": near(draw, mid, 5),
     }  # fmt: skip
+    if kind in (0, 2, 4, 6):
+        if (kind == 2 or not order["tif"]) and draw.random() < 0.3:
+            order["iceberg"] = draw.randint(1, 5)
+        if draw.random() < 0.1:
+            order["peg"], order["offset"] = draw.randint(1, 2), draw.choice([0, 0, 0, 1, 3])
+    if kind >= 3 and draw.random() < 0.4:
+        order["trailing"] = draw.choice([1, 100, 150, 300])
+        order["stop"] *= draw.randrange(2)
     if order["quantity"] and draw.random() < 0.25:
         order["reducible"] = order["quantity"] + draw.choice([0, 0, draw.randint(1, 12)])
     return order
@@ -119,6 +136,8 @@ def one_step(pair: Pair, draw: Random) -> None:
     dice = draw.random()
     if dice < 0.003:
         pair.tell("cancel_all", draw.randint(1, 3))
+    elif dice < 0.006 and pair.twin.orders:
+        pair.tell("expire_one", any_id(pair, draw))
     elif dice < 0.08:
         pair.cancel(any_id(pair, draw))
     elif dice < 0.17:

@@ -1,7 +1,7 @@
 /* needs: match fill gate orders stops taker ahead recorded book pool map maths */
 /* A script of requests and recorded market data against the matching engine, alone and beside a recorded book: no
  * quantity is ever negative, an order's fills add up to what it says is filled, a trade has two equal halves, what is
- * displayed is the sum of what rests, one recorded trade never fills more than its quantity, and the same script
+ * displayed is the sum of what rests but for the hidden lots of icebergs, of a pair only one is filled, one recorded trade never fills more than its quantity, and the same script
  * gives the same reports. */
 #include "fuzz.h"
 #include "match.h"
@@ -10,7 +10,8 @@ enum { MAX_PRICE = 511, ORDERS = 8, REPORTS = 256, IDS = 32, MOST = 96, ACCOUNTS
 
 typedef struct known_order {
     int64_t cumulative, leaves, quantity, price;
-    uint8_t is_open, rests, side, by_notional;
+    uint64_t pair;
+    uint8_t is_open, rests, side, by_notional, iceberg;
 } known_order;
 
 typedef struct walk_state {
@@ -51,8 +52,11 @@ static void follow(walk_state *w, const ida_report *r)
     known_order *o = &w->orders[r->order_id];
     if (r->execution == IDA_X_NEW || r->execution == IDA_X_REJECTED) {
         HOLDS(!o->is_open);
-        *o = (known_order){.is_open = 1, .side = r->side, .by_notional = o->by_notional, .rests = o->rests};
+        *o = (known_order){.is_open = 1, .side = r->side, .by_notional = o->by_notional, .rests = o->rests,
+                           .iceberg = o->iceberg, .pair = o->pair};
     }
+    if (r->execution == IDA_X_TRADE || r->execution == IDA_X_TRIGGERED)
+        HOLDS(!o->pair || !w->orders[o->pair].is_open || w->orders[o->pair].pair != r->order_id);
     HOLDS(o->is_open && o->side == r->side && r->ts_venue_ns == w->now);
     HOLDS(r->leaves >= 0 && r->cumulative >= 0 && r->order_quantity >= 0 && r->quantity >= 0 && r->ahead >= -1);
     HOLDS(r->cumulative == o->cumulative + (r->execution == IDA_X_TRADE ? r->quantity : 0));
@@ -94,7 +98,7 @@ static int64_t follow_all(walk_state *w)
 static void hold_book(const walk_state *w)
 {
     const ida_book *own = ida_match_own(w->match);
-    int64_t displayed[2] = {0, 0}, resting[2] = {0, 0};
+    int64_t displayed[2] = {0, 0}, resting[2] = {0, 0}, least[2] = {0, 0};
     for (int side = 0; side < 2; side++)
         for (int64_t p = ida_book_next(own, side, IDA_FROM_BEST); p >= 0; p = ida_book_next(own, side, p)) {
             HOLDS(ida_book_quantity(own, side, p) > 0);
@@ -110,15 +114,31 @@ static void hold_book(const walk_state *w)
         HOLDS(now.leaves == o->leaves && now.cumulative == o->cumulative && now.leaves > 0);
         open++;
         resting[o->side] += o->rests ? o->leaves : 0;
+        least[o->side] += !o->rests ? 0 : o->iceberg ? 1 : o->leaves;
     }
     for (uint32_t account = 1; account <= ACCOUNTS; account++)
         counted += ida_match_open(w->match, account);
     HOLDS(open == counted && open <= ORDERS);
-    HOLDS(displayed[0] == resting[0] && displayed[1] == resting[1]);
+    HOLDS(displayed[0] <= resting[0] && displayed[1] <= resting[1]);
+    HOLDS(displayed[0] >= least[0] && displayed[1] >= least[1]);
     HOLDS(ida_book_top(own)->bid < ida_book_top(own)->ask);
 }
 
-static void place(walk_state *w, script *s)
+/* What few orders have. */
+static void make_special(const walk_state *w, script *s, ida_new_order *order)
+{
+    uint8_t what = script_byte(s), more = script_byte(s);
+    order->iceberg = what & 1 ? more % 16 : 0;
+    order->trailing = what & 2 ? more * 40 : 0;
+    order->stop_price *= !(what & 4);
+    order->peg = what / 8 % 4;
+    order->peg_offset = more % 4;
+    for (uint64_t id = 1; what & 32 && id < IDS && !order->pair; id++)
+        if (w->orders[id].is_open && !w->orders[id].pair)
+            order->pair = id;
+}
+
+static void place(walk_state *w, script *s, int is_special)
 {
     uint8_t kind = script_byte(s), who = script_byte(s);
     ida_new_order order = {
@@ -129,15 +149,21 @@ static void place(walk_state *w, script *s)
         order.stop_price = script_number(s);
     if (order.type == IDA_MARKET && order.quantity == 0)
         order.notional = script_number(s);
+    if (is_special)
+        make_special(w, s, &order);
     known_order *o = &w->orders[order.order_id], before = *o;
     if (!o->is_open) {
         o->by_notional = order.type == IDA_MARKET && order.quantity == 0;
         o->rests = order.type < IDA_STOP_LOSS;
+        o->iceberg = order.iceberg > 0;
+        o->pair = order.type >= IDA_STOP_LOSS ? order.pair : 0;
     }
     ida_status status = ida_match_place(w->match, &order, w->now);
     HOLDS(status == IDA_OK || status == IDA_BAD || status == IDA_FULL || (status == IDA_DUPLICATE && before.is_open));
     if (status != IDA_OK)
         *o = before;
+    else if (o->pair)
+        w->orders[o->pair].pair = order.order_id;
 }
 
 static void change(walk_state *w, script *s, int amends)
@@ -199,7 +225,7 @@ static int step(walk_state *w, script *s)
     uint8_t op = script_byte(s);
     w->now += op % 3;
     if (op < 120)
-        place(w, s);
+        place(w, s, op >= 100);
     else if (op < 150)
         change(w, s, 0);
     else if (op < 165)
