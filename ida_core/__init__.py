@@ -97,6 +97,7 @@ if TYPE_CHECKING:
         RiskCheck as RiskCheck,
         Strategy as Strategy,
         Subscription as Subscription,
+        TradingVenue as TradingVenue,
         Venue as Venue,
         VenueSetup as VenueSetup,
         WorstCase as WorstCase,
@@ -149,7 +150,8 @@ _HOMES = {
     "portfolio": ("Portfolio", "Position"),
     "protocols": (
         "API_LEVEL", "FeedPlugin", "Listed", "LiveFeed", "LiveSetup", "LiveVenue", "NoConfig", "Plugin", "Recording",
-        "ReportPanel", "Reporter", "RiskCheck", "Strategy", "Subscription", "Venue", "VenueSetup", "WorstCase",
+        "ReportPanel", "Reporter", "RiskCheck", "Strategy", "Subscription", "TradingVenue", "Venue", "VenueSetup",
+        "WorstCase",
     ),
     "report": ("FillRow", "OrderRow", "Report", "Samples"),
     "risk": ("RiskGate", "RiskState"),

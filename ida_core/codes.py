@@ -201,6 +201,12 @@ CODES = {
         "Wait until the time that the message says, and look for other programs on the same address. A run goes on "
         "with its books marked stale, and ends if the ban outlasts its patience.",
     ),
+    "IDA-E4220": Code(
+        "the account was not fit to trade in time",
+        "Before a strategy is started, open orders, trades and balances are read from the exchange; that did not come "
+        "to an end within a minute. Nothing was placed.",
+        "See what the venue said before it in log.jsonl (`state`); try again, or look at the exchange's status page.",
+    ),
     "IDA-E4300": Code(
         "the venue refused a request",
         "The exchange understood the request and said no; its own code and words are given.",

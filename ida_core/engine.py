@@ -18,7 +18,8 @@ from ida_core.callbacks import CALLBACKS, Callbacks
 from ida_core.clock import NS, LiveClock, SimulatedClock
 from ida_core.collector import collect_due, collecting_by_hand, engine_made
 from ida_core.context import Context
-from ida_core.errors import EXIT_CONFIG, EXIT_DONE, EXIT_RISK, FAILURES, OutputError
+from ida_core.data_quality import HEALTHY
+from ida_core.errors import EXIT_CONFIG, EXIT_DONE, EXIT_RISK, EXIT_VENUE, FAILURES, OutputError
 from ida_core.events import (
     AnyRequest,
     BalanceUpdate,
@@ -57,6 +58,8 @@ TIMED_ONE_IN = 31
 LOOK_S, STEP_S = 0.05, 0.02
 #: How long own orders may take to be canceled when a run stops, in the engine's time.
 STOP_PATIENCE_NS = 60 * NS
+#: How long a venue with an account may take before it is fit to trade.
+HEALTH_NS = 60 * NS
 #: How often each of them is asked to be canceled then, where the exchange refuses and the order is still open.
 STOP_CANCELS = 5
 
@@ -157,6 +160,9 @@ class Engine:
         self._countdown = 0
         self._stopping = False
         self._stop_cancels: Counter[str] = Counter()
+        #: A venue with an account says when it is fit to trade; the others always are.
+        self._has_account = bool(getattr(venue, "account", ""))
+        self.is_healthy = not self._has_account
         self._strategies = list(strategies)
         self._contexts = [self._contexts_of(s, seed) for s in strategies]
         self._markets = [venue.market(i) for i in range(len(self.instruments))]
@@ -173,7 +179,7 @@ class Engine:
         return self._markets[instrument].book.mid
 
     def _is_trusted(self, instrument: int) -> bool:
-        return self._markets[instrument].synced
+        return self.is_healthy and self._markets[instrument].synced
 
     # ------------------------------------------------------------- assembling
 
@@ -212,6 +218,8 @@ class Engine:
 
     async def _run(self) -> Stop:
         self._start()
+        await self._await_health()
+        self._start_strategies()
         await self._let_others_run()
         await self._drive(lambda: self.stop_wanted is not None, self.venue.last_ns())
         self._hear_last_words()
@@ -234,6 +242,19 @@ class Engine:
         self._began_s = time.monotonic()
         if any(type(c).halt is not RiskCheck.halt for c in self._gate.checks):
             self.timers.set(self.venue.start_ns() + NS, self._on_second, NS)
+
+    async def _await_health(self) -> None:
+        """Nobody is to trade before the account is known. Where it does not come to that the run ends in order."""
+        if self.is_healthy:
+            return
+        await self._drive(lambda: self.is_healthy or self.stop_wanted is not None, self.venue.start_ns() + HEALTH_NS)
+        if not self.is_healthy:
+            sentence = f"{self.venue.name}: not fit to trade within {HEALTH_NS // NS} s of the start"
+            self.stop_wanted = self.stop_wanted or Stop(f"IDA-E4220: {sentence}", EXIT_VENUE, "IDA-E4220")
+
+    def _start_strategies(self) -> None:
+        if self.stop_wanted is not None:
+            return
         for context in self._all_contexts():
             self._call(context, self._calls.own(context, "on_start"), "on_start")
 
@@ -352,6 +373,8 @@ class Engine:
         if isinstance(event, BalanceUpdate | FundingPayment | MarketState | VenueStatus | Signal):
             self._keep(event)
         if isinstance(event, MarketState | VenueStatus):
+            if self._has_account and isinstance(event, VenueStatus):
+                self.is_healthy = event.state == HEALTHY
             self.log.warning("state", ts_ns=event.ts_local_ns, instrument=event.instrument, state=event.state,
                              reason=event.reason)
         if isinstance(event, FundingPayment):
@@ -498,6 +521,10 @@ class Engine:
         deadline = self.venue.now_ns + STOP_PATIENCE_NS
         with trio.CancelScope(shield=True):
             await self._drive(lambda: not self.orders.open() or self.venue.now_ns > deadline)
+            await self._settle()
+
+    async def _settle(self) -> None:
+        """A last word of the venue's on orders and balances, where there is an account."""
 
     def _cancel_again(self, order: Order) -> None:
         """The exchange was too busy to cancel, or the like: what is still open is asked for again, not for ever."""

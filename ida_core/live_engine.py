@@ -18,7 +18,7 @@ from ida_core.collector import collect_due
 from ida_core.engine import LOOK_S, Engine, Stop
 from ida_core.errors import FAILURES, IdaError, VenueError, sole
 from ida_core.events import Signal
-from ida_core.protocols import FeedPlugin, LiveVenue
+from ida_core.protocols import FeedPlugin, LiveVenue, TradingVenue
 from ida_core.timers import NEVER
 from ida_core.timings import Timings
 from ida_core.words import TIME_OVER
@@ -51,6 +51,9 @@ class LiveEngine(Engine):
     def __init__(self, *words: Any, **named: Any) -> None:
         super().__init__(*words, **named)
         self._live = cast(LiveVenue, self.venue)
+        self._trading = cast(TradingVenue, self.venue) if self._has_account else None
+        if self._trading is not None:
+            self._trading.follow(self.orders)
         self._signals_waiting: deque[Signal] = deque()
         self._parked: trio.CancelScope | None = None
         self._token: trio.lowlevel.TrioToken | None = None
@@ -136,6 +139,24 @@ class LiveEngine(Engine):
         except FAILURES as error:
             self._end_by(sole(error))
         self._wake()
+
+    async def _settle(self) -> None:
+        if self._trading is None:
+            return
+        told = trio.Event()
+
+        async def settle(venue: TradingVenue) -> None:
+            try:
+                await venue.settle()
+            except FAILURES as error:
+                self._end_by(sole(error))
+            told.set()
+            self._wake()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(settle, self._trading)
+            await self._drive(told.is_set)
+        self._pump(self._live.real_ns(), lambda: False)
 
     def _hear_last_words(self) -> None:
         hear = getattr(self._live, "last_words", tuple)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ida_core.book import Book, Market
     from ida_core.context import Context
     from ida_core.inlet import Inlet
+    from ida_core.order_table import OrderTable
     from ida_core.report import Report
     from ida_core.risk import RiskState
 
@@ -324,6 +325,27 @@ class LiveVenue(Protocol):
 
 
 @runtime_checkable
+class TradingVenue(LiveVenue, Protocol):
+    """What a live venue that trades on an account has besides ``LiveVenue``'s methods.
+
+    It tells ``VenueStatus``: ``RECONCILING`` from the start, ``HEALTHY`` once it has asked for open orders, trades and
+    balances and has told what they say; ``DOWN`` and ``RECONCILING`` again around every gap. What it cannot tell by
+    itself - whose trades are known, which orders are believed open - it reads from the table it follows.
+    """
+
+    @property
+    def account(self) -> str:
+        """Names environment and account in journals: equal for the same account, no secret and no key; never empty."""
+
+    def follow(self, orders: OrderTable) -> None:
+        """Called once before ``work``: the orders of the run, as they become known; to be read only."""
+
+    async def settle(self) -> None:
+        """Ask once more for open orders, trades and balances, and tell what is new and then the balances as a
+        ``SNAPSHOT``: called when the run ends, while ``work`` goes on. Bounded by its own timeouts."""
+
+
+@runtime_checkable
 class Recording(Protocol):
     """A format of recorded market data that a package can read (hook ``ida_recordings``)."""
 
@@ -346,6 +368,6 @@ class FeedPlugin(Plugin):
 
 __all__ = [
     "API_LEVEL", "BalanceUpdate", "FeedPlugin", "Listed", "LiveFeed", "LiveSetup", "LiveVenue", "NoConfig", "Plugin",
-    "Recording", "ReportPanel", "Reporter", "RiskCheck", "Side", "Strategy", "Subscription", "Venue", "VenueSetup",
-    "VenueStatus", "WorstCase",
+    "Recording", "ReportPanel", "Reporter", "RiskCheck", "Side", "Strategy", "Subscription", "TradingVenue", "Venue",
+    "VenueSetup", "VenueStatus", "WorstCase",
 ]

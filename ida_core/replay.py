@@ -135,6 +135,10 @@ class JournalVenue:
     def attach(self, journal: Any) -> None:
         raise DataError("a replay is not journaled again")
 
+    @property
+    def account(self) -> str:
+        return self.start.account
+
     def start_ns(self) -> int:
         return self._start_ns
 
@@ -313,7 +317,8 @@ def replay(run_dir: Path, plugins: Plugins, sets: Sequence[str] = ()) -> ReplayO
     venue = JournalVenue(run_dir / "journal")
     try:
         strategies, checks = build_plugins(settings, plugins)
-        engine = build_engine(settings, venue, strategies, checks, Log.silent(), venue.comparison)
+        engine = build_engine(settings, venue, strategies, checks, Log.silent(), venue.comparison,
+                              prefix=venue.start.order_prefix)
         with reckoning(run_dir / "journal"):
             difference = _compare(engine, venue)
         if venue.damage:

@@ -178,7 +178,7 @@ def _overrides(settings: Settings) -> dict[str, dict[str, Any]]:
 def build_engine(
     settings: Settings, venue: Venue, strategies: Sequence[Strategy], checks: Sequence[RiskCheck], log: Log,
     journal: Keeper | None, feeds: Sequence[FeedPlugin] = (), speed: float | None = None,
-    timed_one_in: int = TIMED_ONE_IN, trace: Trace | None = None,
+    timed_one_in: int = TIMED_ONE_IN, trace: Trace | None = None, prefix: str = ORDER_PREFIX,
 ) -> Engine:
     """An engine with fresh orders, portfolio and ledger; ``journal`` keeps inputs and requests."""
     instruments = venue.instruments()
@@ -191,11 +191,17 @@ def build_engine(
     capital = ledger.balance(instruments[0].settle)
     kind = Engine if venue.simulated else LiveEngine
     return kind(
-        venue, strategies, checks, orders=OrderTable(ORDER_PREFIX), log=log, journal=journal,
+        venue, strategies, checks, orders=OrderTable(prefix), log=log, journal=journal,
         portfolio=Portfolio(instruments, rates, capital), ledger=ledger, seed=settings.run.seed,
         clock=SimulatedClock(venue.start_ns()) if venue.simulated else LiveClock(), feeds=feeds, speed=speed,
         timed_one_in=timed_one_in if venue.simulated else LIVE_TIMED_ONE_IN, trace=trace,
     )
+
+
+def order_prefix(venue: Venue, run_id: str) -> str:
+    """What the run's client order ids begin with: on an account no two runs may share one, and the run is to be found
+    again from an order; where there is none, equal runs have equal ids."""
+    return ORDER_PREFIX + run_id.replace("-", "") if getattr(venue, "account", "") else ORDER_PREFIX
 
 
 def execute(
@@ -254,8 +260,8 @@ def _run_journaled(
     speed = None if settings.run.speed == "max" else float(settings.run.speed)
     engine = build_engine(
         settings, parts.venue, parts.strategies, parts.checks, log, journal, parts.feeds, speed,
-        trace=Trace.wanted(os.environ))
-    journal.append(_start_note(settings, parts, plugins))
+        trace=Trace.wanted(os.environ), prefix=order_prefix(parts.venue, journal.folder.parent.name))
+    journal.append(_start_note(settings, parts, plugins, journal.folder.parent.name))
     if progress is not None:
         engine.on_progress = _teller(parts.venue, progress)
     began = time.perf_counter()
@@ -290,7 +296,7 @@ def _teller(venue: Venue, progress: Callable[[Progress], None], what: str = "") 
 # ------------------------------------------------------------------ the journal's first and last records
 
 
-def _start_note(settings: Settings, parts: Parts, plugins: Plugins) -> Note:
+def _start_note(settings: Settings, parts: Parts, plugins: Plugins, run_id: str) -> Note:
     venue: Venue = parts.venue
     instruments = venue.instruments()
     data = {
@@ -303,6 +309,8 @@ def _start_note(settings: Settings, parts: Parts, plugins: Plugins) -> Note:
         "reports": list(settings.run.reports), "balances": _balances(venue), "assumptions": dict(venue.assumptions()),
         "currency": instruments[0].settle, **venue.description(),
     }
+    if account := getattr(venue, "account", ""):
+        data |= {"account": account, "order_prefix": order_prefix(venue, run_id)}
     return Note(ts_local_ns=venue.start_ns(), what="start", data=data)
 
 

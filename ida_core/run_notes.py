@@ -18,7 +18,8 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     """The start note's data, as far as what reads a journal needs it.
 
     ``chains``: the rule of ``csrc/sync.h`` of each instrument's book. ``balances``: free and locked, by asset.
-    ``rates``: what an asset is worth where no market of the run tells.
+    ``rates``: what an asset is worth where no market of the run tells. ``account``: which one it traded on, empty where
+    there was none; ``order_prefix``: what its client order ids begin with.
     """
 
     schema: Literal[1] = 1
@@ -31,6 +32,8 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     assumptions: dict[str, str] = {}
     balances: dict[str, tuple[Decimal, Decimal]] = {}
     rates: dict[str, Decimal] = {}
+    account: str = ""
+    order_prefix: str = "ida"
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True):
