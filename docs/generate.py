@@ -23,6 +23,7 @@ from ida_core.codes import CODES
 from ida_core.config import DataSettings, InstrumentSettings, JournalSettings, RunSettings
 from ida_core.plugins import load_plugins
 from ida_core.schema import described_in_docstrings
+from ida_sim.server.account_files import AccountFile, KeyFile
 from ida_sim.server.endpoints import ENDPOINTS
 from ida_sim.server.faults import KINDS, Fault
 
@@ -273,10 +274,19 @@ def server_fault_keys() -> str:
     return table(("key", "unless said", "meaning"), rows)
 
 
+def server_account_keys() -> str:
+    return keys(AccountFile)
+
+
+def server_key_keys() -> str:
+    return keys(KeyFile)
+
+
 GENERATED: dict[str, Callable[..., str]] = {
     "commands": commands, "exit_codes": exit_codes, "error_codes": error_codes, "core_settings": core_settings,
     "plugin_settings": plugin_settings, "settings_of": settings_of, "changes": changes, "decisions": decisions,
     "server_endpoints": server_endpoints, "server_faults": server_faults, "server_fault_keys": server_fault_keys,
+    "server_account_keys": server_account_keys, "server_key_keys": server_key_keys,
 }  # fmt: skip
 
 

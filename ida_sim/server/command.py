@@ -17,6 +17,7 @@ DEFAULT_PORT = 8090
     examples=(
         "ida exchange", "ida exchange --symbol BTCUSDT --symbol ETHUSDT --seed 7 --port 0 --json",
         "ida exchange --feed spot_btcusdt_1.gz --feed spot_btcusdt_2.gz --speed 10",
+        "ida exchange --account alice.toml --account bob.toml",
         "ida exchange --script faults.toml",
     ),
 )
@@ -31,6 +32,8 @@ DEFAULT_PORT = 8090
 @click.option("--tls", is_flag=True, help="https and wss, by a certificate made for this machine: ca_file is told.")
 @click.option("--tls-cert", type=click.Path(path_type=Path), metavar="FILE", help="A certificate of yours, PEM.")
 @click.option("--tls-key", type=click.Path(path_type=Path), metavar="FILE", help="Its key, if in a file of its own.")
+@click.option("--account", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+              help="One more account, by a TOML file: its name, balances, keys.")
 @click.option("--script", type=click.Path(path_type=Path), metavar="FILE", help="Faults and their times.")
 def exchange(as_json: bool, **given: Any) -> int:
     """Serve the simulated exchange on this machine, with Binance's own API.

@@ -17,6 +17,7 @@ from ida_core import ConfigError, VenueSetup, terminal
 from ida_core.errors import EXIT_DONE
 from ida_core.plugins import load_plugins
 from ida_sim.config import SimConfig
+from ida_sim.server.account_files import read_accounts
 from ida_sim.server.market import MarketSetup
 from ida_sim.server.script import read_script
 from ida_sim.server.serving import Server, ServerSetup, open_server
@@ -49,7 +50,8 @@ def _setup(given: Given, tls: ServerTls | None) -> ServerSetup:
         recordings=tuple(load_plugins().recordings.values()) if feed else ())
     market = MarketSetup(venue, _speed(given["speed"]), given["start"] or "")
     script = read_script(given["script"]) if given["script"] else ()
-    return ServerSetup(market, port=given["port"], script=script, tls=tls and tls.context)
+    accounts = read_accounts(given["account"])
+    return ServerSetup(market, port=given["port"], script=script, tls=tls and tls.context, accounts=accounts)
 
 
 def _speed(text: str) -> float:

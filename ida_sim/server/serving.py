@@ -14,12 +14,12 @@ from trio_websocket import WebSocketConnection
 
 from ida_core import VenueUnavailable
 from ida_sim.server.access import Access, KeyHolder
+from ida_sim.server.account_files import AccountFile
 from ida_sim.server.api import Api, error_body
 from ida_sim.server.connection import GOING_AWAY, Ending, Pace, StreamConnection, send_frames
 from ida_sim.server.control import control_routes
 from ida_sim.server.endpoints import ENDPOINTS
 from ida_sim.server.faults import MOMENT, Faults, Placed, Target
-from ida_sim.server.keys import default_keys
 from ida_sim.server.limits import OK, Limits
 from ida_sim.server.listener import Accepted, Listener
 from ida_sim.server.market import MarketSetup, ServerMarket, build_market
@@ -38,13 +38,12 @@ from ida_sim.server.ws_api import Session, serve_session
 
 WS_API = "/ws-api/v3"
 HOST = "127.0.0.1"
-DEFAULT_ACCOUNT = "default"
 #: How long open connections may take to close at the end, s.
 FAREWELL_S = 2.5
 
 
 class ServerSetup(NamedTuple):
-    """What is served, and where. ``port`` 0: a free one. ``tls``: None for plain HTTP."""
+    """What is served, and where. ``port`` 0: a free one. ``tls``: None for plain HTTP. ``accounts``: who may trade."""
 
     market: MarketSetup
     host: str = HOST
@@ -52,6 +51,7 @@ class ServerSetup(NamedTuple):
     script: Sequence[Step] = ()
     tls: ssl.SSLContext | None = None
     pace: Pace = Pace()
+    accounts: Sequence[AccountFile] = (AccountFile(),)
 
 
 class Addresses(NamedTuple):
@@ -134,7 +134,7 @@ class Server:
         self.faults = Faults(trio.current_time)
         self.market: ServerMarket = build_market(setup.market, lambda: self.faults.clock_offset_ns)
         self.limits = Limits(self.market.now_ns)
-        accounts = [KeyHolder(DEFAULT_ACCOUNT, default_keys())]
+        accounts = [KeyHolder(account.name, account.api_keys()) for account in setup.accounts]
         self.access = Access(self.market.now_ns, accounts, self.limits.budget)
         self.api = Api(self.market, self.limits, self.faults, self.access, (*ENDPOINTS, *PERMISSIONS))
         self.streams = Streams(self.market, self.faults)
