@@ -164,8 +164,9 @@ class ApiConnection:
                     nursery.start_soon(self._expire)
                     nursery.start_soon(self._work, tap)
         finally:
-            with trio.move_on_after(CLOSE_S, shield=True):
-                await tap.aclose()
+            if self._why_ended is not None:  # canceled from outside, nobody is left to hear the other side's goodbye
+                with trio.move_on_after(CLOSE_S, shield=True):
+                    await tap.aclose()
 
     async def _receive(self, tap: Tap) -> None:
         try:

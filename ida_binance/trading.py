@@ -106,6 +106,10 @@ class Trading:
         """The exchange's clock less ours, as last measured."""
         return self.budget.offset_ns
 
+    def now_ns(self) -> int:
+        """The exchange's time, as far as it is known."""
+        return steady_ns() + self.budget.offset_ns
+
     def send(self, call: Call, done: Done) -> None:
         """Send it as soon as may be: cancels before all else, queries last. Never waits.
 
@@ -268,8 +272,8 @@ class Trading:
 
     def timed(self, call: Call) -> dict[str, str]:
         """Its parameters with the exchange's time."""
-        now_ms = (steady_ns() + self.budget.offset_ns) // 1_000_000
-        return {**call.params, "recvWindow": str(self.config.recv_window_ms), "timestamp": str(now_ms)}
+        times = {"recvWindow": str(self.config.recv_window_ms), "timestamp": str(self.now_ns() // 1_000_000)}
+        return {**call.params, **times}
 
     def clocked(self, looks: list[Clocked]) -> None:
         """The quickest answer tells most."""

@@ -1,7 +1,4 @@
-"""A WebSocket API for tests that says what it is told to: one handler for each frame, on real sockets.
-
-It checks nothing by itself: ``Said`` has what came, and ``Speaker`` answers as the test has it.
-"""
+"""A WebSocket API and a REST API for tests that say what they are told to, on real sockets. They check nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +12,8 @@ from typing import Any
 import trio
 import trio_websocket
 
-#: Takes a request, and gives the reply (a dict: sent with the request's id; text: sent as it is; None: nothing).
+#: Takes a request, and gives the reply: a dict is sent with the request's id, text as it is; bytes are put on the wire,
+#: and the connection closed; None: nothing.
 Handler = Callable[[dict[str, Any]], Any]
 
 
@@ -34,6 +32,10 @@ class ApiServer:
             "userDataStream.subscribe": lambda _: {"status": 200, "result": {"subscriptionId": 0}},
             "userDataStream.subscribe.signature": lambda _: {"status": 200, "result": {"subscriptionId": 0}},
         }
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}"
 
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000 + self.ahead_ms
@@ -61,11 +63,63 @@ class ApiServer:
                 reply = self.handlers.get(frame["method"], lambda _: None)(frame)
                 self.came.set()
                 self.came = trio.Event()
+                if isinstance(reply, bytes):
+                    await socket._stream.send_all(reply)  # as it is, and then nothing more
+                    await socket._stream.aclose()
+                    return
                 if isinstance(reply, dict):
                     reply = json.dumps({"id": frame["id"], **reply})
                 if reply is not None:
                     await socket.send_message(reply)
         self.sockets.remove(socket)
+
+
+class RestServer:
+    """``asked``: verb and target of each request; ``answer``: of a request, what is sent back, after which it hangs up
+    where ``keeps`` is not set."""
+
+    def __init__(self) -> None:
+        self.port, self.keeps = 0, False
+        self.asked: list[tuple[str, str]] = []
+        self.answer: Callable[[str, str], bytes] = lambda verb, target: http_answer({})
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def serve(self, stream: trio.SocketStream) -> None:
+        head = b""
+        with suppress(trio.BrokenResourceError):
+            while True:
+                while b"\r\n\r\n" not in head:
+                    if not (data := await stream.receive_some()):
+                        return
+                    head += data
+                first, _, head = head.partition(b"\r\n\r\n")
+                verb, target = first.decode().split(" ")[:2]
+                self.asked.append((verb, target))
+                await stream.send_all(self.answer(verb, target))
+                if not self.keeps:
+                    return
+
+
+def http_answer(body: Any, status: int = 200, **headers: str) -> bytes:
+    """An answer of HTTP; ``body``: bytes, or what JSON is made of."""
+    text = body if isinstance(body, bytes) else json.dumps(body).encode()
+    lines = [f"HTTP/1.1 {status} OK", f"Content-Length: {len(text)}"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + text
+
+
+@asynccontextmanager
+async def rest_server() -> AsyncIterator[RestServer]:
+    """Serve on loopback until the end of the block."""
+    server = RestServer()
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(partial(trio.serve_tcp, server.serve, 0, host="127.0.0.1"))
+        server.port = listeners[0].socket.getsockname()[1]
+        yield server
+        nursery.cancel_scope.cancel()
 
 
 @asynccontextmanager

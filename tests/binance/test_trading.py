@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 import trio
-from api_server import ApiServer, api_server
+from api_server import api_server
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from trading_client import HMAC, NOWHERE, QUICK, Client, place, trading
 
-from ida_binance.budget import Budget
-from ida_binance.calls import Call, Outcome, Reply, call
+from ida_binance.calls import Outcome, call
 from ida_binance.credentials import Credentials
-from ida_binance.environments import Addresses
 from ida_binance.signing import ws_payload
-from ida_binance.trading import Trading, TradingConfig
 from ida_core.errors import AuthError
 
 DEADLINE_S = 30
 ED25519 = Credentials(
     "ED25519", "K" * 64,
     Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-HMAC = Credentials("HMAC", "H" * 64, "a secret of ours")
-QUICK = TradingConfig(timeout_s=5.0, wait_s=2.0)
 
 
 @pytest.fixture(autouse=True)
@@ -35,51 +30,10 @@ async def _deadline(nursery: Any) -> AsyncIterator[None]:
         yield
 
 
-class Client:
-    """``Trading`` at work, and what it told."""
-
-    def __init__(self, server: ApiServer, credentials: Credentials, config: TradingConfig, rest: str) -> None:
-        self.events: list[dict[str, Any]] = []
-        self.states: list[tuple[bool, str]] = []
-        self.replies: list[Reply] = []
-        self.news = trio.Event()
-        self.trading = Trading(
-            Addresses(rest, "", f"ws://127.0.0.1:{server.port}"), credentials, Budget(), config,
-            on_event=lambda event, _: self.tell(self.events, event),
-            on_state=lambda up, why: self.tell(self.states, (up, why)))
-
-    def tell(self, to: list[Any], what: Any) -> None:
-        to.append(what)
-        self.news.set()
-        self.news = trio.Event()
-
-    def send(self, wanted: Call) -> None:
-        self.trading.send(wanted, lambda reply: self.tell(self.replies, reply))
-
-    async def until(self, condition: Any) -> None:
-        while not condition():
-            await self.news.wait()
-
-
-@asynccontextmanager
-async def trading(
-    server: ApiServer, credentials: Credentials = HMAC, config: TradingConfig = QUICK, rest: str = "http://127.0.0.1:9",
-) -> AsyncIterator[Client]:  # fmt: skip
-    client = Client(server, credentials, config, rest)
-    async with trio.open_nursery() as nursery:
-        await nursery.start(client.trading.run)
-        yield client
-        nursery.cancel_scope.cancel()
-
-
-def place(name: str = "ida-1") -> Call:
-    return call("order.place", {"symbol": "BTCUSDT", "newClientOrderId": name}, client_order_id=name)
-
-
 async def test_hmac_signs_each_request_and_the_subscription() -> None:
     async with api_server() as server:
         server.handlers["order.place"] = lambda _: {"status": 200, "result": {"orderId": 5}}
-        async with trading(server) as client:
+        async with trading(server.url) as client:
             reply = await client.trading.ask(place())
         assert (reply.outcome, reply.body, reply.by) == (Outcome.OK, {"orderId": 5}, "ws-api")
         assert 0 < reply.sent_ns < reply.received_ns
@@ -95,7 +49,7 @@ async def test_hmac_signs_each_request_and_the_subscription() -> None:
 async def test_ed25519_logs_on_once_and_signs_nothing_more() -> None:
     async with api_server() as server:
         server.handlers["order.place"] = lambda _: {"status": 200, "result": {}}
-        async with trading(server, ED25519) as client:
+        async with trading(server.url, ED25519) as client:
             assert (await client.trading.ask(place())).is_ok
         (logon,) = server.asked("session.logon")
         assert logon["apiKey"] == ED25519.api_key
@@ -107,7 +61,7 @@ async def test_a_refused_key_ends_it() -> None:
     async with api_server() as server:
         server.handlers["session.logon"] = lambda _: {
             "status": 401, "error": {"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}}
-        client = Client(server, ED25519, QUICK, "http://127.0.0.1:9")
+        client = Client(server.url, ED25519, QUICK, NOWHERE)
         with pytest.raises(AuthError, match="-2015"):
             await client.trading.run()
 
@@ -116,13 +70,13 @@ async def test_a_refusal_is_told_in_the_exchanges_words() -> None:
     async with api_server() as server:
         error = {"code": -2010, "msg": "Account has insufficient balance for requested action."}
         server.handlers["order.place"] = lambda _: {"status": 400, "error": error}
-        async with trading(server) as client:
+        async with trading(server.url) as client:
             reply = await client.trading.ask(place())
         assert (reply.outcome, reply.status, reply.code, reply.msg) == (Outcome.REJECTED, 400, -2010, error["msg"])
 
 
 async def test_events_of_the_account_come_as_they_are() -> None:
-    async with api_server() as server, trading(server) as client:
+    async with api_server() as server, trading(server.url) as client:
         await server.say({"e": "executionReport", "x": "NEW", "unheard of": [1, {}]})
         await client.until(lambda: client.events)
         assert client.events == [{"e": "executionReport", "x": "NEW", "unheard of": [1, {}]}]
@@ -130,7 +84,7 @@ async def test_events_of_the_account_come_as_they_are() -> None:
 
 
 async def test_what_was_handed_over_when_the_connection_ends_is_unknown_and_never_sent_again() -> None:
-    async with api_server() as server, trading(server) as client:
+    async with api_server() as server, trading(server.url) as client:
         client.send(place())
         await server.until(lambda: server.asked("order.place") != [])
         await server.sockets[0].aclose(1001)
