@@ -179,6 +179,8 @@ def shown_default(field: msgspec.structs.FieldInfo) -> str:
     if field.required:
         return "required"
     value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+    if value == "":
+        return ""
     if value is None:
         return "not set"
     if isinstance(value, tuple | list | dict):
@@ -204,6 +206,8 @@ def words(shape: Any) -> str:
         return f"table of {words(parts[1])}"
     if isinstance(shape, type) and issubclass(shape, Enum):
         return ", ".join(code(member.value) for member in shape)
+    if isinstance(shape, type) and issubclass(shape, msgspec.Struct):
+        return "tables"
     return SIMPLE_WORDS[shape]
 
 
