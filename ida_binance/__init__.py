@@ -15,6 +15,14 @@ def ida_recordings() -> Sequence[Any]:
 
 
 @hookimpl
+def ida_venues() -> Sequence[Any]:
+    """Binance spot, to trade on: ``binance``, ``binance-testnet``, ``binance-demo``."""
+    from ida_binance.venues import VENUES
+
+    return VENUES
+
+
+@hookimpl
 def ida_commands() -> Sequence[Any]:
     """``ida data``: check, import, ls; ``ida download``; ``ida record``."""
     from ida_binance.data_commands import data

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 
 class BinanceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a live feed of Binance spot connects, and what it does when that fails."""
+    """How an environment of Binance spot is connected to, for prices and for orders, and what is done when that
+    fails."""
 
     url: Annotated[str, Meta(description="One base address in the place of all the exchange's own.")] = ""
     connections: Annotated[int, Meta(ge=1, le=8, description="Redundant connections that carry each stream.")] = 2
@@ -51,6 +52,12 @@ class BinanceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     record_flush_s: Annotated[float, Meta(ge=0.01, le=3600, description="What a crash costs a recording.")] = 1.0
     record_rotate_s: Annotated[float, Meta(ge=0, description="A recording begins a new file so often.")] = 3600.0
     record_rotate_mib: Annotated[float, Meta(ge=0, description="... and at that size; 0: never.")] = 0.0
+    key: Annotated[str, Meta(description="Where the API key is found; see ida keys.")] = ""
+    orders_by: Annotated[Literal["ws-api", "rest"], Meta(description="Which API carries orders by itself.")] = "ws-api"
+    recv_window_ms: Annotated[int, Meta(ge=1, le=60_000, description="No request is carried out that is older.")] = 5000
+    turn_s: Annotated[float, Meta(ge=0.1, le=120, description="How long a request may wait for its turn.")] = 10.0
+    ask_after_s: Annotated[float, Meta(ge=0, le=60, description="An order without an answer is asked for then.")] = 1.0
+    reconcile_s: Annotated[float, Meta(ge=1, le=86_400, description="Between two looks at the account.")] = 60.0
 
 
 class BinanceFeed(LiveFeed):

@@ -72,8 +72,10 @@ def _settings(given: Given, plugins: Plugins) -> Loaded:
 
 
 def _feed_options(given: Given, plugins: Plugins) -> list[Option]:
-    """What options of live feeds set: in the section of the one that is named, or of each that has the option."""
-    named = [kind for word, kind in plugins.live_feeds.items() if word in given.get("feed", ())]
+    """What options of live feeds set: in the section of the one that is named, as a feed or as the exchange of that
+    name, or of each that has the option."""
+    words = (*given.get("feed", ()), given.get("exchange"))
+    named = [kind for word, kind in plugins.live_feeds.items() if word in words]
     return [
         Option(f"{kind.name}.{kind.options[flag]}", parse_value(text), flag)
         for flag, text in given.get("feed_options", ())
