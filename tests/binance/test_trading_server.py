@@ -40,9 +40,15 @@ def at_work(server: Server, kind: Kind = "ED25519", **config: Any) -> Any:
     return trading(base, credentials(server, kind), QUICK._replace(**config), where.rest)
 
 
-def account(server: Server) -> Any:
+def listeners(server: Server) -> list[Any]:
+    """Of the only account: the newest is the connection's that subscribed last."""
     (found,) = server.access.accounts.values()
-    return found
+    return list(found.listeners)
+
+
+def tell(server: Server, **event: Any) -> None:
+    for listener in listeners(server):
+        listener(event)
 
 
 @pytest.mark.parametrize("by", ["ws-api", "rest"])
@@ -54,7 +60,7 @@ async def test_a_key_of_each_kind_asks_and_hears(server: Server, kind: Kind, by:
         may = await client.trading.ask(api_restrictions())
         assert (may.outcome, may.by) == (Outcome.OK, "rest")
         assert may.body["enableReading"] is True
-        account(server).listeners[0]({"e": "balanceUpdate", "a": "BTC", "d": "1.00000000", "E": 1, "T": 1})
+        tell(server, e="balanceUpdate", a="BTC", d="1.00000000", E=1, T=1)
         await client.until(lambda: client.events)
         assert client.events[0]["d"] == "1.00000000"
 
@@ -73,11 +79,11 @@ async def test_a_jump_of_the_clock_costs_no_request(server: Server) -> None:
 
 async def test_before_a_shutdown_there_is_a_successor_and_nothing_is_missed(server: Server) -> None:
     async with at_work(server) as client:
-        (first,) = account(server).listeners
+        first = listeners(server)[-1]
         await fault(server, "server-shutdown", service="ws-api", delay_ms=5000)
-        while first in account(server).listeners:
+        while first in listeners(server):
             await trio.sleep(0.01)
-        account(server).listeners[0]({"e": "balanceUpdate", "a": "ETH", "d": "1.00000000", "E": 2, "T": 2})
+        tell(server, e="balanceUpdate", a="ETH", d="1.00000000", E=2, T=2)
         await client.until(lambda: client.events)
         assert [up for up, _ in client.states] == [True]
         assert client.trading.connections == 2
