@@ -82,7 +82,7 @@ class Session:
                 raise Refusal(-1100, "Illegal characters found in parameter 'id'; legal range is "
                                      "'^[a-zA-Z0-9-_]{1,36}$'.")
             method, sent = _method(request), _params(request)
-            shows = sent.pop(_RETURN, "true" if shows else "false") != "false"
+            shows = sent.get(_RETURN, "true" if shows else "false") != "false"
             answer = self._answered(method, sent)
         except Revoked:
             identity, answer = None, self._revoked()
@@ -110,6 +110,7 @@ class Session:
         if endpoint is None:
             raise Refusal(-1020, "This operation is not supported.")
         shown = Presented(sent.get("apiKey"), partial(ws_payloads, sent), logged_on=self._logged_on)
+        sent = {name: value for name, value in sent.items() if name != _RETURN}  # signed with the rest, and read here
         if method in _BY_SIGNATURE:
             shown = shown._replace(logged_on=None)
         target = Target("ws-api", self._connection, method)
@@ -137,7 +138,7 @@ class Session:
         """With another key it is another's session from now on; what was subscribed to goes on."""
         assert call.signed is not None
         account, key = call.signed.account, call.signed.key
-        if key.kind != ED25519:
+        if key is None or key.kind != ED25519:
             raise not_allowed()
         self._logged_on, self._logon_ns = (account, key), call.now_ns
         return self._status(call)

@@ -266,6 +266,15 @@ def test_what_is_refused_over_the_websocket_api(change: dict[str, Any], code: in
     assert (answer["error"]["code"], answer["status"]) == (code, 401 if code in (-2014, -2015) else 400)
 
 
+def test_what_asks_for_limits_is_signed_too() -> None:
+    session = open_session(api_of())
+    for asked in (True, False):
+        params = signed_params(HMAC_KEY, timestamp=MS, returnRateLimits=str(asked).lower())
+        answer = ask(session, "userDataStream.subscribe.signature", **(params | {"returnRateLimits": asked}))
+        assert (answer["status"], "rateLimits" in answer) == (200, asked)
+        ask(session, "userDataStream.unsubscribe")
+
+
 def test_the_ids_of_a_connection_run_out() -> None:
     session = open_session(api_of())
     session.user_streams._next = 65_536
