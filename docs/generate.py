@@ -24,8 +24,10 @@ from ida_core.config import DataSettings, InstrumentSettings, JournalSettings, R
 from ida_core.plugins import load_plugins
 from ida_core.schema import described_in_docstrings
 from ida_sim.server.account_files import AccountFile, KeyFile
-from ida_sim.server.endpoints import ENDPOINTS
+from ida_sim.server.endpoints import ENDPOINTS, Endpoint
 from ida_sim.server.faults import KINDS, Fault
+from ida_sim.server.order_counts import FREE
+from ida_sim.server.trading.table import TRADING
 
 DOCS = Path(__file__).resolve().parent
 CHANGES = DOCS / "changes"
@@ -247,6 +249,8 @@ WEIGHTS = {
     "depth": "5 to 250, by `limit`", "ticker/24hr": "2 to 80, by symbols", "executionRules": "2 a symbol, at most 40",
     "ticker": "4 a symbol, at most 200", "ticker/tradingDay": "4 a symbol, at most 200",
     "ticker/price": "2, several 4", "ticker/bookTicker": "2, several 4",
+    "openOrders": "6 of a symbol, 80 of all", "myTrades": "20, of an order 5", "myPreventedMatches": "20, by id 2",
+    "order/test": "1, with rates 20", "sor/order/test": "1, with rates 20",
 }  # fmt: skip
 PLACES_OF_FAULTS = {
     "bytes": "a connection", "message": "a message of a stream", "answer": "an answer", "moment": "all that is open",
@@ -254,13 +258,23 @@ PLACES_OF_FAULTS = {
 }  # fmt: skip
 
 
-def server_endpoints() -> str:
+def server_endpoints(endpoints: Sequence[Endpoint] = ENDPOINTS) -> str:
     rows = [
-        (code(f"GET /api/v3/{found.path}"), code(found.method),
-         WEIGHTS.get(found.path) or str(found.weight({"symbol": "BTCUSDT"})), ", ".join(map(code, found.known)))
-        for found in ENDPOINTS
+        (code(f"{found.verb} /api/v3/{found.path}"), code(found.method), _weight(found),
+         ", ".join(map(code, found.known)))
+        for found in endpoints
     ]  # fmt: skip
     return table(("REST", "WebSocket API", "weight", "parameters"), rows)
+
+
+def _weight(found: Endpoint) -> str:
+    if found.method in FREE:
+        return f"0, refused {found.weight({})}"
+    return WEIGHTS.get(found.path) or str(found.weight({"symbol": "BTCUSDT"}))
+
+
+def server_trading() -> str:
+    return server_endpoints(TRADING)
 
 
 def server_faults() -> str:
@@ -289,7 +303,8 @@ def server_key_keys() -> str:
 GENERATED: dict[str, Callable[..., str]] = {
     "commands": commands, "exit_codes": exit_codes, "error_codes": error_codes, "core_settings": core_settings,
     "plugin_settings": plugin_settings, "settings_of": settings_of, "changes": changes, "decisions": decisions,
-    "server_endpoints": server_endpoints, "server_faults": server_faults, "server_fault_keys": server_fault_keys,
+    "server_endpoints": server_endpoints, "server_trading": server_trading,
+    "server_faults": server_faults, "server_fault_keys": server_fault_keys,
     "server_account_keys": server_account_keys, "server_key_keys": server_key_keys,
 }  # fmt: skip
 

@@ -71,7 +71,7 @@ _REASONS = {
     lib.IDA_R_NONE: "", lib.IDA_R_TOOK: "TOOK", lib.IDA_R_QUEUE_REACHED: "QUEUE_REACHED",
     lib.IDA_R_TRADED_THROUGH: "TRADED_THROUGH", lib.IDA_R_BOOK_CROSSED: "BOOK_CROSSED", lib.IDA_R_MATCHED: "MATCHED",
     lib.IDA_R_WOULD_TAKE: "Order would immediately match and take.",
-    lib.IDA_R_WOULD_TRIGGER: "Stop price would trigger immediately.",
+    lib.IDA_R_WOULD_TRIGGER: "Order would trigger immediately.",
     lib.IDA_R_NO_LIQUIDITY: "INSUFFICIENT_LIQUIDITY", lib.IDA_R_IOC_REST: "UNFILLED_IOC_QUANTITY_EXPIRED",
     lib.IDA_R_FOK_SHORT: "UNFILLED_FOK_ORDER_EXPIRED", lib.IDA_R_SELF_TRADE: "SELF_TRADE_PREVENTION",
     lib.IDA_R_USER: "", lib.IDA_R_REDUCE_ONLY: "REDUCE_ONLY",
@@ -230,6 +230,12 @@ class Exchange:
                 return [told for o in mine for told in self._cancel_open(o, now_ns)]
             case PlaceList() | AmendOrder():
                 return _refused(member, request, now_ns, -1020, "This operation is not supported.")
+
+    def check(self, account: int, request: PlaceOrder) -> tuple[int, str] | None:
+        """What the filters of its instrument have against an order, and nothing else: the venue's code and words."""
+        situation = self._members[account].account.situation(
+            self._instruments[request.instrument], self._reference(request.instrument))
+        return check_order(request, self._instruments[request.instrument], situation)
 
     # ------------------------------------------------------------- placing
 

@@ -13,7 +13,6 @@ from ida_core import (
     AnyRequest,
     DataError,
     Event,
-    InstrumentKind,
     Listed,
     Market,
     TimelineVenue,
@@ -25,7 +24,8 @@ from ida_core.native import lib
 from ida_sim.account import Account
 from ida_sim.config import SimConfig
 from ida_sim.exchange import BUSY, Exchange, Told, refusals
-from ida_sim.fees import DISCOUNT_ASSET, Fees
+from ida_sim.fees import DISCOUNT_ASSET
+from ida_sim.funding import fees_of, opening_balances
 from ida_sim.latency import Latency, latency_model
 from ida_sim.matching import TimelinePlace
 from ida_sim.queues import WORST, queue_model
@@ -72,7 +72,7 @@ class SimVenue(TimelineVenue):
         self._stand_on(self._build_timeline(), [item.instrument for item in self._listed])
         self._request_latency = self._latency("request_latency_ms")
         self._response_latency = self._latency("response_latency_ms")
-        self._fees = _fees(self._config)
+        self._fees = fees_of(self._config)
         self._account = Account(self._opening_balances(), self._config.leverage)
         places = [TimelinePlace(self._timeline, i) for i in range(len(self._instruments))]
         self._exchange = Exchange(self._instruments, places, self._fees)
@@ -139,17 +139,7 @@ class SimVenue(TimelineVenue):
     def _opening_balances(self) -> dict[str, Decimal]:
         if self._config.balances:
             return dict(self._config.balances)
-        balances: dict[str, Decimal] = {}
-        for item in self._listed:
-            x = item.instrument
-            if x.kind is InstrumentKind.INVERSE:
-                balances.setdefault(x.settle, Decimal(100))
-                continue
-            balances.setdefault(x.settle, Decimal(1_000_000))
-            if x.kind is InstrumentKind.SPOT and item.first_price > 0:
-                lots = x.floor_to_lot(Decimal(1_000_000) / x.price(item.first_price))
-                balances.setdefault(x.base, x.quantity(lots))
-        return balances
+        return opening_balances((item.instrument, item.first_price) for item in self._listed)
 
     def start_ns(self) -> int:
         first = self._timeline.first_ns
@@ -296,9 +286,3 @@ def _market_warnings(name: str, market: Market) -> list[str]:
 def _back_of_queue(config: SimConfig) -> str:
     already = "as run already: " if config.queue == "risk_averse" else ""
     return already + WORST.words
-
-
-def _fees(config: SimConfig) -> Fees:
-    return Fees(
-        tier=config.fee_tier, maker_fee=config.maker_fee, taker_fee=config.taker_fee,
-        bnb_prices=config.bnb_prices or None, worsened=config.fee_tiers_worse)

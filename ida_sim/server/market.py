@@ -11,6 +11,8 @@ import trio
 
 from ida_core import ConfigError, DataError, Feed, InstrumentKind, Listed, VenueSetup
 from ida_sim.config import SimConfig
+from ida_sim.fees import DISCOUNT_ASSET
+from ida_sim.funding import opening_balances
 from ida_sim.queues import queue_model
 from ida_sim.server.symbol_market import SymbolMarket, first_snapshot
 from ida_sim.sources import (
@@ -31,6 +33,7 @@ LEAST_WAIT_S = 0.004
 MOST_WAIT_S = 1.0
 WARM_UP_S = 60
 _CHAINED_BY_ID = 0
+BNB = Decimal(10)
 
 
 class MarketSetup(NamedTuple):
@@ -69,6 +72,10 @@ class ServerMarket:
         if not symbol.started:
             symbol.start(_clock_ns())
             self._woken.set()
+
+    def wake(self) -> None:
+        """Something has happened that may be due to be published before what was waited for."""
+        self._woken.set()
 
     @property
     def ended(self) -> bool:
@@ -131,6 +138,12 @@ def build_market(setup: MarketSetup, clock_offset_ns: Callable[[], int] = int) -
     return ServerMarket(symbols, start=setup.start or NOW, clock_offset_ns=clock_offset_ns)
 
 
+def default_balances(market: ServerMarket) -> dict[str, Decimal]:
+    """What an account has of whose balances nothing is said: as the venue in this process gives, and 10 BNB."""
+    listed = ((symbol.instrument, symbol.first_price) for symbol in market.symbols.values())
+    return {DISCOUNT_ASSET: BNB} | opening_balances(listed)
+
+
 def _timeline(item: Listed, config: SimConfig) -> Timeline:
     timeline = Timeline(1)
     code, power, _ = queue_model(config.queue)
@@ -147,7 +160,7 @@ def _synthetic(item: Listed, number: int, setup: MarketSetup) -> SymbolMarket:
         seed=setup.venue.seed * 1_000_003 + number, start_ns=SYNTHETIC_START_NS, start_price=item.first_price,
         typical_quantity=max(typical, 1), volatility=config.volatility, events_per_s=config.events_per_s,
         half_spread=config.half_spread_ticks, latency_ms=config.feed_latency_ms, jitter_ms=config.feed_jitter_ms))
-    symbol = SymbolMarket(item.instrument, timeline, speed=setup.speed)
+    symbol = SymbolMarket(item.instrument, timeline, speed=setup.speed, first_price=item.first_price)
     symbol.warm_up(WARM_UP_S, time.time_ns())
     return symbol
 
@@ -192,4 +205,5 @@ def _replayed(item: Listed, holders: Sequence[tuple[Feed, int, int]], setup: Mar
         raise ConfigError(f"{item.instrument.symbol}: the feed holds no market data of it", code="IDA-E7002")
     singles = any(feed.ids(index, "trade") for feed, index, _ in holders)
     return SymbolMarket(
-        item.instrument, timeline, offset_ns=holders[0][2], speed=setup.speed, has_singles=singles)
+        item.instrument, timeline, offset_ns=holders[0][2], speed=setup.speed, has_singles=singles,
+        first_price=item.first_price)

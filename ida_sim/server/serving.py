@@ -13,7 +13,8 @@ from starlette.types import Receive, Scope, Send
 from trio_websocket import WebSocketConnection
 
 from ida_core import VenueUnavailable
-from ida_sim.server.access import Access, KeyHolder
+from ida_sim.funding import fees_of
+from ida_sim.server.access import Access
 from ida_sim.server.account_files import AccountFile
 from ida_sim.server.api import Api, error_body
 from ida_sim.server.connection import GOING_AWAY, Ending, Pace, StreamConnection, send_frames
@@ -22,7 +23,7 @@ from ida_sim.server.endpoints import ENDPOINTS
 from ida_sim.server.faults import MOMENT, Faults, Placed, Target
 from ida_sim.server.limits import OK, Limits
 from ida_sim.server.listener import Accepted, Listener
-from ida_sim.server.market import MarketSetup, ServerMarket, build_market
+from ida_sim.server.market import MarketSetup, ServerMarket, build_market, default_balances
 from ida_sim.server.message_faults import MessageFaults
 from ida_sim.server.outlet import Outlet
 from ida_sim.server.parameters import Refusal
@@ -31,6 +32,9 @@ from ida_sim.server.rest import rest_app, time_unit
 from ida_sim.server.rough import UNTOUCHED, RoughWires
 from ida_sim.server.script import Step, play
 from ida_sim.server.streams import Flushed, Streams
+from ida_sim.server.trading.opening import open_accounts
+from ida_sim.server.trading.table import TRADING
+from ida_sim.server.trading.trading import Trading
 from ida_sim.server.user_streams import STREAM, Push
 from ida_sim.server.websocket import Spoken, hold_websocket, refuse_websocket
 from ida_sim.server.wire import text_frame
@@ -134,9 +138,10 @@ class Server:
         self.faults = Faults(trio.current_time)
         self.market: ServerMarket = build_market(setup.market, lambda: self.faults.clock_offset_ns)
         self.limits = Limits(self.market.now_ns)
-        accounts = [KeyHolder(account.name, account.api_keys()) for account in setup.accounts]
+        self.trading = Trading(self.market, fees_of(setup.market.venue.config))
+        accounts = open_accounts(self.trading, setup.accounts, default_balances(self.market))
         self.access = Access(self.market.now_ns, accounts, self.limits.budget)
-        self.api = Api(self.market, self.limits, self.faults, self.access, (*ENDPOINTS, *PERMISSIONS))
+        self.api = Api(self.market, self.limits, self.faults, self.access, (*ENDPOINTS, *PERMISSIONS, *TRADING))
         self.streams = Streams(self.market, self.faults)
         self.addresses = Addresses("", "", "", "")
         self._setup = setup

@@ -9,6 +9,7 @@ from typing import Any
 from ida_core import DataError, Instrument, Side
 from ida_core.native import ffi, lib
 from ida_core.timeline import status_text
+from ida_sim.matching import TimelinePlace
 from ida_sim.server.statistics import Statistics, Tape, Trade
 from ida_sim.timeline import Timeline
 
@@ -34,13 +35,17 @@ class SymbolMarket:
         offset_ns: recorder's clock minus exchange's, as it was taken off the timeline.
         speed: simulated seconds in a second; infinite: as fast as it goes.
         has_singles: trades are told one by one; aggregates that are recorded beside them are passed over.
+        first_price: the first price of it that is known, in ticks; 0: none.
     """
 
     status = "TRADING"
 
     def __init__(self, instrument: Instrument, timeline: Timeline, *, offset_ns: int = 0, speed: float = 1.0,
-                 has_singles: bool = False) -> None:
-        self.instrument = instrument
+                 has_singles: bool = False, first_price: int = 0) -> None:
+        self.instrument, self.first_price = instrument, first_price
+        #: Where orders of it are matched; ``on_reports`` is called when the market itself has done something to them.
+        self.place = TimelinePlace(timeline, 0)
+        self.on_reports: Callable[[], None] = self._forget_reports
         self.statistics, self.tape = Statistics(), Tape()
         self.publish: Publish = _nowhere
         self.started = self.ended = False
@@ -140,9 +145,17 @@ class SymbolMarket:
                 raise DataError(
                     f"{self.instrument.name}: a recorded price does not fit the book: {status_text(event.status)}",
                     code="IDA-E7004")
-            else:  # reports of a matching engine where nobody has orders
-                lib.ida_match_clear_reports(lib.ida_timeline_match(self._timeline.pointer, 0))
+            else:
+                self.on_reports()
         return True
+
+    def _forget_reports(self) -> None:
+        """Nobody has orders."""
+        self.place.matching.take_reports()
+
+    def publish_orders(self) -> None:
+        """Have the market told what a client's order has done to it, where it is no recording."""
+        self._timeline.publish(0)
 
     def _pass_on(self, record: Any, now_ns: int) -> None:
         kind = record.kind
