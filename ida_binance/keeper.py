@@ -243,7 +243,7 @@ class Keeper:
         status, reason = self._stand()
         if (status, reason) != self._status:
             if status != self._status[0] or status == DOWN:
-                self._inlet.tell(VenueStatus(state=status, reason=f"{self.name}: {reason}"))
+                self._inlet.tell(VenueStatus(state=status, reason=f"{self.name}: {reason}", feed=self.name))
             self._status = (status, reason)
         if status != DOWN:
             self._down_s = None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ida_core.book import Book, Market
 from ida_core.clock import NS
-from ida_core.events import AmendOrder, CancelOrder, PlaceList, PlaceOrder, ReplaceOrder, Timer
+from ida_core.events import AmendOrder, CancelOrder, OrderStatus, PlaceList, PlaceOrder, ReplaceOrder, Timer
 from ida_core.model import Instrument, ListKind, OrderType, PegPrice, SelfTradePrevention, Side, TimeInForce
 from ida_core.order import Order
 from ida_core.portfolio import Position
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MOST = 1 << 62
 #: The longest note of an order, in characters.
 MOST_NOTED = 1000
-_LIMIT_MAKER = OrderType.LIMIT_MAKER
+_LIMIT_MAKER, _PENDING_CANCEL = OrderType.LIMIT_MAKER, OrderStatus.PENDING_CANCEL
 _KINDS: Mapping[str, type[Enum]] = {"side": Side, "type": OrderType, "tif": TimeInForce, "stp": SelfTradePrevention}
 
 
@@ -99,7 +99,10 @@ class Context:
             _check_numbers(quantity, price, stop_price, quote_quantity)
             _check_kinds(side=side, type=type, tif=tif, stp=stp)
             _check_words(note, reduce_only)
-        if iceberg or trailing_delta or peg_offset or peg is not None or smart:
+        if (
+            iceberg.__class__ is not int or trailing_delta.__class__ is not int or peg_offset.__class__ is not int
+            or smart is not False or peg is not None or iceberg or trailing_delta or peg_offset
+        ):
             _check_special(iceberg, trailing_delta, peg, peg_offset, smart)
         order_id = self._new_id()
         sent = self._engine.request(PlaceOrder(
@@ -186,8 +189,9 @@ class Context:
 
     def cancel_all(self) -> None:
         """Ask to cancel all of this strategy's open orders on this instrument."""
-        for order_id in list(self.orders):
-            self.cancel(order_id)
+        for order_id, order in list(self.orders.items()):
+            if not (order.list_id and order.status is _PENDING_CANCEL):  # a leg, asked for with another one
+                self.cancel(order_id)
 
     def set_timer(self, delay_s: float) -> int:
         """``on_timer`` once, ``delay_s`` from now; returns the timer's id."""

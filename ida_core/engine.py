@@ -15,7 +15,7 @@ import trio
 
 from ida_core.blame import MOST_SAID, MOST_TRACED, own_line, words_of, writable
 from ida_core.callbacks import CALLBACKS, Callbacks
-from ida_core.clock import NS, LiveClock, SimulatedClock
+from ida_core.clock import NS, LiveClock, SimulatedClock, steady_ns
 from ida_core.collector import collect_due, collecting_by_hand, engine_made
 from ida_core.context import Context
 from ida_core.data_quality import HEALTHY
@@ -29,7 +29,9 @@ from ida_core.events import (
     FundingPayment,
     MarketState,
     Note,
+    OrderStatus,
     OrderUpdate,
+    RequestSent,
     Signal,
     Timer,
     VenueStatus,
@@ -43,6 +45,7 @@ from ida_core.order_table import OrderTable
 from ida_core.portfolio import Portfolio
 from ida_core.protocols import FeedPlugin, Plugin, RiskCheck, Strategy, Venue
 from ida_core.risk import RiskGate, RiskState
+from ida_core.stamps import Stamps
 from ida_core.timers import NEVER, Timers
 from ida_core.timings import Callback, PluginTimes, Timings
 from ida_core.trace import Trace
@@ -147,7 +150,8 @@ class Engine:
         self.stop_wanted: Stop | None = None
         self.halts: list[tuple[str, str]] = []
         self.latency = {name: Timings() for name in ("tick_to_decision", "order_out")}
-        self._order_out = self.latency["order_out"].add
+        self._stamps = Stamps(orders, self.latency)
+        self._is_live = not venue.simulated
         self._keep = _keep_nothing if journal is None else journal.append
         self.on_progress: Callable[[], None] | None = None
         self.clock: SimulatedClock | LiveClock = clock or SimulatedClock()
@@ -370,6 +374,9 @@ class Engine:
         if isinstance(event, Note):
             self._on_note(event)
             return
+        if isinstance(event, RequestSent):
+            self._keep(self._stamps.sent(event))
+            return
         if isinstance(event, BalanceUpdate | FundingPayment | MarketState | VenueStatus | Signal):
             self._keep(event)
         if isinstance(event, MarketState | VenueStatus):
@@ -377,6 +384,8 @@ class Engine:
                 self.is_healthy = event.state == HEALTHY
             self.log.warning("state", ts_ns=event.ts_local_ns, instrument=event.instrument, state=event.state,
                              reason=event.reason)
+        if isinstance(event, VenueStatus) and not event.feed:
+            self._state.venue_state = event.state
         if isinstance(event, FundingPayment):
             self.portfolio.fund(event)
             self.ledger.post_funding(event)
@@ -398,6 +407,7 @@ class Engine:
 
     def _on_order_update(self, update: OrderUpdate) -> None:
         self._keep(update)
+        self._stamps.told(update)
         applied = self.orders.apply(update)
         order = applied.order
         self.log.info(
@@ -436,6 +446,7 @@ class Engine:
     def request(self, request: AnyRequest) -> bool:
         """Ask risk and the order table, journal, send. False: refused, and the journal says by whom and why."""
         began = time.perf_counter_ns()
+        decided_ns = steady_ns() if self._is_live else 0
         self._state.now_ns = now_ns = self.venue.now_ns
         refusal = self._gate.approve(request) or self.orders.request(request, now_ns)
         if refusal is not None:
@@ -444,8 +455,11 @@ class Engine:
                              by=refusal.by, reason=refusal.reason, detail=refusal.detail)
             return False
         self._keep(request)
+        if self._is_live:
+            self._stamps.asked(request, decided_ns, steady_ns())
         self._send(request)
-        self._order_out(time.perf_counter_ns() - began)
+        if not self._stamps.measures:
+            self.latency["order_out"].add(time.perf_counter_ns() - began)
         return True
 
     # ------------------------------------------------------------- risk
@@ -516,7 +530,9 @@ class Engine:
         for context in self._all_contexts():
             self._call(context, self._calls.own(context, "on_stop"), "on_stop")
         self._build_silence()
-        for order in [o for o in self.orders.open() if not o.foreign]:
+        for order in self.orders.open():
+            if order.foreign or (order.list_id and order.status is OrderStatus.PENDING_CANCEL):
+                continue  # not ours, or a leg: asked for with another one
             self._cancel(order.order_id, order.instrument, order.strategy)
         deadline = self.venue.now_ns + STOP_PATIENCE_NS
         with trio.CancelScope(shield=True):

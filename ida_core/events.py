@@ -282,10 +282,15 @@ class Signal(Event, frozen=True):
 
 
 class VenueStatus(Event, frozen=True, tag_field="of", tag="venue"):
-    """``HEALTHY``, ``RECONCILING``, ``DOWN``: while not healthy nothing new is opened."""
+    """``HEALTHY``, ``RECONCILING``, ``DOWN``: while not healthy nothing new is opened.
+
+    ``feed``: the feed of market data that tells it of itself. What that means for trading its instruments' books say,
+    by being in step or not; orders go another way.
+    """
 
     state: str
     reason: str = ""
+    feed: str = ""
 
 
 class Note(Event, frozen=True):

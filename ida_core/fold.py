@@ -27,6 +27,7 @@ from ida_core.events import (
     PlaceOrder,
     Refusal,
     ReplaceOrder,
+    RequestSent,
     VenueStatus,
 )
 from ida_core.journal import KIND_NAMES, MEASURED, NEVER, JournalReader, Timing
@@ -43,7 +44,7 @@ MAX_PRICE = 1 << 30
 """Ticks that a book of the fold can hold, as in the engine."""
 
 ORDERS_KEPT = 1 << 30
-EVENTS = ("request", "report", "refusal", "status", "note", "funding")
+EVENTS = ("request", "report", "refusal", "status", "note", "funding", "sent")
 
 
 class Result(NamedTuple):
@@ -149,6 +150,7 @@ class Fold:
             AmendOrder: self._on_request,
             CancelOrder: self._on_request,
             CancelAll: self._on_request,
+            RequestSent: self._on_sent,
             OrderUpdate: self._on_update,
             Refusal: self.refusals.append,
             FundingPayment: self._on_funding,
@@ -217,6 +219,9 @@ class Fold:
         self._on_request(request)
         for leg in request.legs:
             self._add_row(leg.order_id)
+
+    def _on_sent(self, sent: RequestSent) -> None:
+        self.table.note_sent(sent)
 
     def _on_request(self, request: AnyRequest) -> None:
         self.requests[type(request).__name__] += 1

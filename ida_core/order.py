@@ -59,7 +59,8 @@ class Order(msgspec.Struct, kw_only=True, eq=False, gc=False):
     that the last amendment told. ``asked`` is the last request sent for it:
     ``place``, ``cancel``, ``replace`` or ``amend``. ``list_id``: the list it is a leg of; ``pair``: the
     leg that ends when this one does something. ``contingent``: a pending leg, which the venue keeps
-    until another has been filled. ``foreign``: not placed by this run. ``stamps`` holds
+    until another has been filled; one that is to sell what that one buys has its quantity, the most it
+    can be, until the venue tells. ``foreign``: not placed by this run. ``stamps`` holds
     local times by name: ``requested``, ``accepted``, ``first_fill``, ``cancel_requested``,
     ``replace_requested``, ``amend_requested``, ``carried``, ``closed``, and the venue's own beside them
     (``accepted_venue``, ``first_fill_venue``, ``closed_venue``).

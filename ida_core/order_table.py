@@ -30,9 +30,11 @@ from ida_core.events import (
     PlaceOrder,
     Refusal,
     ReplaceOrder,
+    RequestSent,
 )
-from ida_core.model import ListKind, Side
+from ida_core.model import Side
 from ida_core.order import CLOSED, NO_PROOF, Order, step_for
+from ida_core.order_made import foreign, legs, placed, successor
 from ida_core.order_rules import Why as _Why, why_not_list, why_not_place
 
 
@@ -57,6 +59,12 @@ _FATE = {
     OrderStatus.REJECTED: "rejected",
     OrderStatus.UNKNOWN: "unknown",
 }
+#: Requests, by their tags, that bring orders into being.
+PLACING = ("place", "place_list", "replace")
+#: Answers to one leg of what was asked for a whole list.
+_FOR_ALL_LEGS = (Execution.CANCEL_REJECTED, Execution.UNANSWERED)
+#: Stamps of orders whose amendment is no answer to the replacement by which they came.
+_KEPT_ID = frozenset({"carried", "amend_requested"})
 _UNPROVEN = (OrderStatus.PENDING_NEW, OrderStatus.UNKNOWN)
 #: Python before 3.12 looks a member of an enum up by a call; these are looked up for every order.
 _SELL, _TRADE, _REPLACED = Side.SELL, Execution.TRADE, Execution.REPLACED
@@ -100,6 +108,7 @@ class OrderTable:
         self._incomplete: dict[str, Order] = {}
         self._exposure: dict[int, list[int]] = {}
         self._last_trades: dict[int, int] = {}
+        self._lists: dict[str, list[str]] = {}
         self._closed: deque[str] = deque()
         self._closed_kept = closed_kept
         self._trades: list[set[tuple[int, int, Side]]] = [set() for _ in range(_PARTS)]
@@ -153,6 +162,11 @@ class OrderTable:
         trades."""
         return list(self._incomplete.values())
 
+    def legs(self, list_id: str) -> list[Order]:
+        """The orders of a list, in the order in which they were asked for; empty where it is not known (any more)."""
+        found = (self._orders.get(order_id) for order_id in self._lists.get(list_id, ()))
+        return [order for order in found if order is not None]
+
     def last_trade_id(self, instrument: int) -> int:
         """The greatest trade id that the venue told of an instrument; 0 before the first."""
         return self._last_trades.get(instrument, 0)
@@ -175,8 +189,9 @@ class OrderTable:
             ``pending`` (an earlier request has no answer yet) or ``unknown_outcome`` (cannot be
             replaced before the venue has been asked). A pending or ``UNKNOWN`` order may be
             cancelled, unless that is what is pending. A ``CancelAll`` reaches the open orders of
-            its strategy (all if empty) on its instrument (all if -1). Of a ``PlaceList`` every leg becomes
-            an order; to cancel one is to cancel all, which the venue's reports tell.
+            its strategy (all if empty) on its instrument (all if -1). Of a ``PlaceList`` every leg
+            becomes an order. To cancel one is to ask that all of them be cancelled, so all that are
+            open are pending then; ``in_list``: a leg cannot be replaced.
         """
         why = self._why_not(request)
         if why is None:
@@ -208,15 +223,15 @@ class OrderTable:
         return ("duplicate_id", f"order id {order_id} has been used") if order_id in self else None
 
     def _why_not_list(self, request: PlaceList) -> _Why:
+        if request.order_id in self._lists:
+            return "duplicate_id", f"list id {request.order_id} has been used"
         used = (self._why_not_id(leg.order_id) for leg in request.legs)
         return next(filter(None, used), None) or why_not_list(request)
 
     def _why_not_amend(self, request: AmendOrder) -> _Why:
         order = self._orders[request.order_id]
-        if order.status is OrderStatus.UNKNOWN:
-            return "unknown_outcome", f"order {order.order_id} is UNKNOWN until the venue is asked"
-        if order.is_pending:
-            return "pending", f"order {order.order_id} is {order.status.value}"
+        if (why := _why_not_now(order)) is not None:
+            return why
         if not order.filled + order.prevented < request.quantity < order.quantity:
             return "invalid", (
                 f"{request.quantity} lots must be fewer than the {order.quantity} of order {order.order_id} and more "
@@ -237,29 +252,33 @@ class OrderTable:
 
     def _why_not_replace(self, request: ReplaceOrder) -> _Why:
         order = self._orders[request.order_id]
-        if order.status is OrderStatus.UNKNOWN:
-            return "unknown_outcome", f"order {order.order_id} is UNKNOWN until the venue is asked"
-        if order.is_pending:
-            return "pending", f"order {order.order_id} is {order.status.value}"
+        if (why := _why_not_now(order)) is not None:
+            return why
+        if order.list_id:
+            return "in_list", f"order {order.order_id} is a leg of the list {order.list_id}: cancel it and place anew"
         if request.quantity <= 0 or request.price <= 0:
             return "invalid", f"{request.quantity} lots at {request.price} must both be above 0"
         return self._why_not_id(request.new_order_id)
 
     def _take(self, request: AnyRequest, now_ns: int) -> None:
         if isinstance(request, PlaceOrder):
-            self._insert(_placed(request, now_ns))
+            self._insert(placed(request, now_ns))
         elif isinstance(request, ReplaceOrder):
             order = self._orders[request.order_id]
             order.replaced_by = request.new_order_id
             self._ask(order, "replace", OrderStatus.PENDING_REPLACE, now_ns)
-            self._insert(_successor(order, request, now_ns))
+            self._insert(successor(order, request, now_ns))
         elif isinstance(request, PlaceList):
-            for order in _legs(request, now_ns):
+            for order in legs(request, now_ns):
                 self._insert(order)
         elif isinstance(request, AmendOrder):
             self._ask(self._orders[request.order_id], "amend", OrderStatus.PENDING_REPLACE, now_ns)
         elif isinstance(request, CancelOrder):
-            self._ask_cancel(self._orders[request.order_id], now_ns)
+            order = self._orders[request.order_id]
+            self._ask_cancel(order, now_ns)
+            for leg in self.legs(order.list_id):
+                if leg is not order and leg.is_open and leg.status is not OrderStatus.PENDING_CANCEL:
+                    self._ask_cancel(leg, now_ns)
         else:
             for order in self._reached_by(request):
                 self._ask_cancel(order, now_ns)
@@ -280,6 +299,20 @@ class OrderTable:
         order.status = status
         order.stamps[what + "_requested"] = now_ns
 
+    def note_sent(self, event: RequestSent) -> list[Order]:
+        """Stamp the orders whose request's bytes have left: ``decided``, ``approved`` and ``sent`` of what is placed,
+        ``cancel_sent`` and the like of what is asked of an order. Returns them."""
+        order = self._orders.get(event.order_id)
+        placed = [order] if order is not None and event.what == "place" else self.legs(event.order_id)
+        if event.what == "replace" and order is not None and (new := self._orders.get(order.replaced_by)) is not None:
+            placed = [new]
+        for one in placed:
+            one.stamps |= {"decided": event.decided_ns, "approved": event.approved_ns, "sent": event.ts_local_ns}
+        if order is None or event.what == "place":
+            return placed
+        order.stamps[event.what + "_sent"] = event.ts_local_ns
+        return [order, *placed]
+
     # --- reports ----------------------------------------------------------------------------------
 
     def apply(self, update: OrderUpdate) -> Applied:
@@ -294,7 +327,7 @@ class OrderTable:
         """
         order = self._orders.get(update.order_id)
         if order is None:
-            order = _foreign(update)
+            order = foreign(update)
             if update.execution in NO_PROOF or self._is_forgotten(update.order_id):
                 return self._apply_to_stranger(order, update)
             self._insert(order)
@@ -307,6 +340,8 @@ class OrderTable:
         if fill:
             self._remember(order, update)
         also = self._tell_pair(order, update)
+        if order.list_id and update.execution in _FOR_ALL_LEGS:
+            also = self._tell_list(order, update) or also
         return Applied(order, fill, not (changed or fill or also), fill and closed, also)
 
     def _apply_to_stranger(self, order: Order, update: OrderUpdate) -> Applied:
@@ -370,7 +405,7 @@ class OrderTable:
         one."""
         old = self._orders.get(order.replaces)
         amended = update.execution is _REPLACED and update.status not in CLOSED
-        if not amended or old is None or "carried" in order.stamps:
+        if not amended or old is None or not _KEPT_ID.isdisjoint(order.stamps):
             return
         order.stamps["carried"] = update.ts_local_ns
         before, before_old = order.at_stake, old.at_stake
@@ -389,6 +424,15 @@ class OrderTable:
                 return other
         return None
 
+    def _tell_list(self, order: Order, update: OrderUpdate) -> Order | None:
+        """One request asked for all legs, or to cancel all: its answer to one is its answer to the others."""
+        changed = None
+        for other in self.legs(order.list_id):
+            asked_alike = other is not order and other.asked == order.asked and other.is_pending
+            if asked_alike and self._transition(other, _word_for(other, update, update.execution, update.reason)):
+                changed = other
+        return changed
+
     # --- the indexes ------------------------------------------------------------------------------
 
     def _insert(self, order: Order) -> None:
@@ -396,6 +440,8 @@ class OrderTable:
         if not order.foreign:
             self.counters["submitted"] += 1
         self._enter(order)
+        if order.list_id:
+            self._lists.setdefault(order.list_id, []).append(order.order_id)
         self._weigh(order, 0)
 
     def _indexes_of(self, order: Order) -> tuple[dict[str, Order], ...]:
@@ -425,6 +471,11 @@ class OrderTable:
         del self._orders[order.order_id]
         self._incomplete.pop(order.order_id, None)
         self._exposure[order.instrument][order.side is _SELL] -= self._alone(order, order.at_stake)
+        if order.list_id:
+            legs = self._lists[order.list_id]
+            legs.remove(order.order_id)
+            if not legs:
+                del self._lists[order.list_id]
 
     def _weigh(self, order: Order, before: int) -> None:
         sides = self._exposure.get(order.instrument)
@@ -475,66 +526,11 @@ def _numbers(order: Order) -> tuple[object, ...]:
     )
 
 
-def _placed(request: PlaceOrder, now_ns: int) -> Order:
-    return Order(
-        order_id=request.order_id,
-        instrument=request.instrument,
-        strategy=request.strategy,
-        side=request.side,
-        type=request.type,
-        tif=request.tif,
-        price=request.price,
-        stop_price=request.stop_price,
-        quantity=request.quantity,
-        quote_quantity=request.quote_quantity,
-        reduce_only=request.reduce_only,
-        note=request.note,
-        created_ns=now_ns,
-        stamps={"requested": now_ns},
-    )
-
-
-def _legs(request: PlaceList, now_ns: int) -> list[Order]:
-    """The orders of a list: which of them wait for another, and which end together."""
-    orders = [_placed(leg, now_ns) for leg in request.legs]
-    for order in orders:
-        order.list_id = request.order_id
-    waiting = [] if request.kind is ListKind.OCO else orders[1:]
-    for order in waiting:
-        order.contingent = True
-    pair = orders if request.kind is ListKind.OCO else waiting
-    if len(pair) == 2:
-        pair[0].pair, pair[1].pair = pair[1].order_id, pair[0].order_id
-    return orders
-
-
-def _successor(order: Order, request: ReplaceOrder, now_ns: int) -> Order:
-    return Order(
-        order_id=request.new_order_id,
-        instrument=order.instrument,
-        strategy=order.strategy,
-        side=order.side,
-        type=order.type,
-        tif=order.tif,
-        price=request.price,
-        stop_price=order.stop_price,
-        quantity=request.quantity,
-        reduce_only=order.reduce_only,
-        note=order.note,
-        replaces=order.order_id,
-        created_ns=now_ns,
-        stamps={"requested": now_ns},
-    )
-
-
-def _foreign(update: OrderUpdate) -> Order:
-    return Order(
-        order_id=update.order_id,
-        instrument=update.instrument,
-        side=update.side,
-        foreign=True,
-        created_ns=update.ts_local_ns,
-    )
+def _why_not_now(order: Order) -> _Why:
+    """Nothing but a cancel may follow what has no answer yet."""
+    if order.status is OrderStatus.UNKNOWN:
+        return "unknown_outcome", f"order {order.order_id} is UNKNOWN until the venue is asked"
+    return ("pending", f"order {order.order_id} is {order.status.value}") if order.is_pending else None
 
 
 def _word_for_pair(order: Order, other: Order, update: OrderUpdate) -> OrderUpdate | None:
@@ -549,10 +545,14 @@ def _word_for_pair(order: Order, other: Order, update: OrderUpdate) -> OrderUpda
         pending = not is_old and other.status is OrderStatus.PENDING_NEW
         execution = Execution.UNANSWERED if pending else None
     elif update.execution is Execution.REPLACED and update.status not in CLOSED:
-        gone = other.is_open if is_old else other.status in _UNPROVEN
+        # Once an amendment was asked for, this may be its answer, and proves nothing of a successor.
+        answers = "amend_requested" not in order.stamps
+        gone = other.is_open if is_old else answers and other.status in _UNPROVEN
         execution, reason = (Execution.CANCELED, "replaced") if gone else (None, "")
-    if execution is None:
-        return None
+    return None if execution is None else _word_for(other, update, execution, reason)
+
+
+def _word_for(other: Order, update: OrderUpdate, execution: Execution, reason: str) -> OrderUpdate:
     return OrderUpdate(
         ts_local_ns=update.ts_local_ns,
         ts_venue_ns=update.ts_venue_ns,

@@ -106,6 +106,8 @@ class Report:
         kinds: dict[str, tuple[str, str]] = {
             "Order sent to its acceptance known": ("requested", "accepted"),
             "Cancel sent to the end known": ("cancel_requested", "closed"),
+            "Order decided to its bytes on the wire": ("decided", "sent"),
+            "Bytes of an order on the wire to its acceptance known": ("sent", "accepted"),
         }
         return {title: self._spans(*stamps) for title, stamps in kinds.items()}
 

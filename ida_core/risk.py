@@ -2,8 +2,8 @@
 
 - **Cancels always pass.** Nothing that takes risk off waits for a check.
 - **Closing** requests, which cannot enlarge the position even if everything open fills, pass a
-  stale market, a halt and the limits of position and loss; limits against slips of the finger
-  (quantity, notional, price, rate) hold for them too.
+  stale market, a venue that is not healthy, a halt and the limits of position and loss; limits
+  against slips of the finger (quantity, notional, price, rate) hold for them too.
 - **Worst case.** An order that is pending or ``UNKNOWN`` counts as filled where that is worse and
   as not filled where that is worse, until the venue has been asked; a replacement counts beside the
   order it replaces.
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from ida_core.trace import Trace
 
 DAY_NS = 86_400_000_000_000
+HEALTHY = "HEALTHY"
 _ZERO = Decimal(0)
 #: Of so many requests one is timed, check by check.
 TIMED_ONE_IN = 7
@@ -61,7 +62,8 @@ class RiskState:
         trusted: whether an instrument's book is in step, and its venue healthy.
 
     ``equity``, ``peak_equity`` and ``day_start_equity`` (at the last UTC midnight, or the start)
-    are in the portfolio's report currency and as of the last ``revalue``.
+    are in the portfolio's report currency and as of the last ``revalue``. ``venue_state``: what the
+    venue last told of itself, ``HEALTHY`` before it told anything.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class RiskState:
         self.mid = mid
         self.trusted = trusted
         self.now_ns = 0
+        self.venue_state = HEALTHY
         self.equity = self.peak_equity = self.day_start_equity = portfolio.capital
         self._day = -1
         self._sent: deque[int] = deque()
@@ -191,8 +194,8 @@ class RiskGate:
         times: where the time of each check is kept, that of one request in seven.
         trace: tells of every question and answer.
 
-    ``refused`` counts refusals by reason: the name of the check, ``stale_market``, ``halted`` or
-    ``check_failed``.
+    ``refused`` counts refusals by reason: the name of the check, ``stale_market``,
+    ``venue_unhealthy``, ``halted`` or ``check_failed``.
     """
 
     def __init__(
@@ -247,13 +250,17 @@ class RiskGate:
         return self.halted
 
     def _hold(self, request: OrderRequest) -> Refusal | None:
-        if self.halted is None and self.state.trusted(request.instrument):
+        state = self.state
+        if self.halted is None and state.venue_state == HEALTHY and state.trusted(request.instrument):
             return None
-        if self.state.closing(request):
+        if state.closing(request):
             return None
         if self.halted is not None:
             return self._refuse(request, "risk", "halted", f"{self.halted[0]}: {self.halted[1]}")
-        name = self.state.instruments[request.instrument].name
+        if state.venue_state != HEALTHY:
+            sentence = f"the venue is {state.venue_state}: nothing is opened until it is {HEALTHY}"
+            return self._refuse(request, "risk", "venue_unhealthy", sentence)
+        name = state.instruments[request.instrument].name
         sentence = f"the book of {name} is not in step: nothing is opened on it"
         return self._refuse(request, "risk", "stale_market", sentence)
 

@@ -20,13 +20,17 @@ from ida_core.events import (
     PlaceOrder,
     Refusal,
     ReplaceOrder,
+    RequestSent,
     Trade,
 )
 from ida_core.fold import MAX_PRICE
 from ida_core.journal import JournalReader
 from ida_core.model import Instrument, plain
+from ida_core.order import NO_PROOF
+from ida_core.order_table import PLACING
 from ida_core.records import event_of
 from ida_core.run_notes import Start
+from ida_core.stamps import steps
 
 FILL_RULES = {
     "TOOK": "it took resting liquidity",
@@ -58,11 +62,12 @@ def tell_order(folder: Path, start: Start, order_id: str) -> list[Line]:
     """Return (local time in ns, sentence), oldest first; empty for an order nobody asked for."""
     story = Story(start, order_id)
     with JournalReader(folder, instruments=len(start.instruments)) as reader:
-        for event in reader.scan(("request", "report", "refusal", "trade"), story.markets):
+        for event in reader.scan(("request", "report", "refusal", "sent", "trade"), story.markets):
             if isinstance(event, Event):
                 story.hear(event)
             elif story.awaits_trade:
                 story.hear_trade(event)
+    story.tell_chain()
     return story.lines
 
 
@@ -76,7 +81,9 @@ class Story:
         self._order_id = order_id
         self._checks = ", ".join(start.risk)
         self._mode = start.mode
-        self._asked_ns = 0
+        self._asked_ns = self._sent_ns = 0
+        self._list_id = self._replaces = ""
+        self._chain: dict[str, int] = {}
         self._quantity = 0
         self._strategy = ""
         self._instrument = -1
@@ -89,6 +96,7 @@ class Story:
             AmendOrder: self._amend,
             CancelOrder: self._cancel,
             CancelAll: self._cancel_all,
+            RequestSent: self._sent,
             OrderUpdate: self._update,
             Refusal: self._refusal,
         }
@@ -139,6 +147,7 @@ class Story:
         if leg is None:
             return None
         self._take(leg, leg.quantity)
+        self._list_id = request.order_id
         others = ", ".join(other.order_id for other in request.legs if other is not leg)
         return (
             f"{request.strategy or 'somebody'} asked to {self._wanted(leg)}, in the {request.kind.value} list "
@@ -154,6 +163,7 @@ class Story:
     def _take(self, request: AnyRequest, quantity: int) -> None:
         self._asked_ns, self._quantity = request.ts_local_ns, quantity
         self._strategy, self._instrument, self._open = request.strategy, request.instrument, True
+        self._chain["requested"] = request.ts_local_ns
 
     def _passed(self) -> str:
         return f"passed the risk checks {self._checks}" if self._checks else "there were no risk checks"
@@ -184,6 +194,7 @@ class Story:
     def _replace(self, request: ReplaceOrder) -> str | None:
         if request.new_order_id == self._order_id:
             self._take(request, request.quantity)
+            self._replaces = request.order_id
             return (
                 f"asked for in place of {request.order_id}: {self._lots(request.quantity)} at "
                 f"{self._price(request.price)}; {self._market()}; {self._passed()}, sent"
@@ -224,13 +235,40 @@ class Story:
             return f"asked to {self._wanted(request)}; {no}"
         return f"a request on it was {no}"
 
+    def _sent(self, sent: RequestSent) -> str | None:
+        """The bytes of a request on it, or on the list it is a leg of, or of the replacement by which it came."""
+        placing = sent.what in PLACING
+        by_another = (sent.what, sent.order_id) in (("place_list", self._list_id), ("replace", self._replaces))
+        if sent.order_id != self._order_id and not by_another:
+            return None
+        self._sent_ns = sent.ts_local_ns
+        if placing and (by_another or sent.what != "replace"):
+            told = {"decided": sent.decided_ns, "approved": sent.approved_ns, "sent": sent.ts_local_ns}
+            self._chain.update({name: ns for name, ns in told.items() if ns})
+        passed = sent.ts_local_ns - sent.decided_ns
+        after = f", {_microseconds(passed)} after the decision" if sent.decided_ns else ""
+        way = f" by {sent.by}" if sent.by else ""
+        return f"the bytes of the request ({sent.what}) went to the exchange{way}{after}"
+
+    def tell_chain(self) -> None:
+        """The steps from the event to the first fill, at the end; only where the venue told when bytes left."""
+        if "sent" in self._chain:
+            told = [f"{word} {_microseconds(ns)}" if k else word for k, (word, ns) in enumerate(steps(self._chain))]
+            self.lines.append((self.lines[-1][0], " → ".join(told)))
+
     # --- what the exchange said -------------------------------------------------------------------
 
     def _update(self, update: OrderUpdate) -> str | None:
         if update.order_id != self._order_id:
             return None
         self._instrument = update.instrument
-        text = self._fill(update) if update.execution is Execution.TRADE else self._word(update)
+        is_fill = update.execution is Execution.TRADE
+        if is_fill:
+            self._chain.setdefault("first_fill", update.ts_local_ns)
+        if update.execution not in NO_PROOF:
+            self._chain.setdefault("accepted", update.ts_local_ns)
+        text = self._fill(update) if is_fill else self._word(update)
+        self._sent_ns = 0
         self._open = update.leaves > 0 or update.status in (
             OrderStatus.NEW,
             OrderStatus.PARTIALLY_FILLED,
@@ -293,7 +331,8 @@ class Story:
         if not self._asked_ns:
             return self._late(update)
         waited = _milliseconds(update.ts_local_ns - self._asked_ns)
-        return f"known {waited} after the request, {self._late(update)}"
+        sent = f", {_microseconds(update.ts_local_ns - self._sent_ns)} after its bytes" if self._sent_ns else ""
+        return f"known {waited} after the request{sent}, {self._late(update)}"
 
     def _late(self, update: OrderUpdate) -> str:
         if not update.ts_venue_ns:
@@ -332,3 +371,7 @@ def _reaches(price: int, fill: OrderUpdate) -> bool:
 
 def _milliseconds(ns: int) -> str:
     return f"{plain(round(Decimal(ns) / 1_000_000, 3))} ms"
+
+
+def _microseconds(ns: int) -> str:
+    return f"{plain(round(Decimal(ns) / 1000, 1))} µs"

@@ -152,7 +152,8 @@ def test_rows_know_the_market_around_them(report):
     assert (sold.mid, sold.decision_mid, sold.position) == (10_100, 10_100, 100_000)
     assert bought.markouts == [9_900, None, None]  # the run was over before the others
     assert report.orders[0].ahead == 7
-    accepted, canceled = report.latencies().values()
+    accepted, canceled, *of_bytes = report.latencies().values()
+    assert of_bytes == [[], []], "the simulated exchange sends none"
     assert accepted == [10_000.0, 8_000.0, 10_000.0]
     assert canceled == [20_000.0]
 

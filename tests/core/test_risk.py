@@ -8,7 +8,7 @@ from desk import Desk
 from ida_core.events import AnyRequest, CancelAll, CancelOrder, Execution, ReplaceOrder
 from ida_core.model import OrderType, Side
 from ida_core.protocols import RiskCheck
-from ida_core.risk import DAY_NS, RiskGate, RiskState
+from ida_core.risk import DAY_NS, HEALTHY, RiskGate, RiskState
 
 
 class Says(RiskCheck):
@@ -184,3 +184,17 @@ def test_equity_its_peak_and_the_days_start(desk: Desk) -> None:
         desk.state.revalue(now_ns)
         state = desk.state
         assert (state.equity, state.peak_equity, state.day_start_equity) == (equity, peak, start)
+
+
+def test_nothing_is_opened_while_the_venue_is_not_healthy(desk: Desk) -> None:
+    gate = RiskGate([], desk.state)
+    desk.state.venue_state = "RECONCILING"
+    refusal = gate.approve(desk.order(Side.BUY, 5))
+    assert refusal is not None
+    assert (refusal.reason, gate.refused["venue_unhealthy"]) == ("venue_unhealthy", 1)
+    assert "RECONCILING" in refusal.detail
+    assert gate.approve(CancelOrder(order_id="t-1", instrument=0)) is None
+    desk.hold(5)
+    assert gate.approve(desk.order(Side.SELL, 5)) is None, "closing"
+    desk.state.venue_state = HEALTHY
+    assert gate.approve(desk.order(Side.BUY, 5)) is None
