@@ -19,6 +19,7 @@ from ida_core.clock import NS, LiveClock, SimulatedClock, steady_ns
 from ida_core.collector import collect_due, collecting_by_hand, engine_made
 from ida_core.context import Context
 from ida_core.data_quality import HEALTHY
+from ida_core.ended import Failure as Failure, Result as Result, Stop as Stop, as_journaled
 from ida_core.errors import EXIT_CONFIG, EXIT_DONE, EXIT_RISK, EXIT_VENUE, FAILURES, OutputError
 from ida_core.events import (
     AnyRequest,
@@ -79,35 +80,6 @@ class Keeper(Protocol):
 
 def _keep_nothing(event: Event) -> None:
     """Stands in the place of a keeper in a re-run that nobody reads."""
-
-
-class Failure(msgspec.Struct, frozen=True):
-    """A plugin that raised: who, where, on which event."""
-
-    plugin: str
-    hook: str
-    where: str
-    error: str
-    event: str
-    trace: str
-
-
-class Stop(msgspec.Struct, frozen=True):
-    """Why a run ended, the exit code that says so, and for an error its own code."""
-
-    reason: str
-    exit_code: int = EXIT_DONE
-    code: str = ""
-
-
-class Result(msgspec.Struct, frozen=True):
-    """What a re-run is compared by: net and fees in ``currency``, a position per instrument."""
-
-    fills: int
-    net: Decimal
-    fees: Decimal
-    currency: str
-    positions: tuple[Decimal, ...]
 
 
 class Engine:
@@ -587,7 +559,7 @@ class Engine:
         moment_ns = at_once = 0
         try:
             async for yielded in feed.events():
-                signal = _as_journaled(yielded)
+                signal = as_journaled(yielded)
                 at_once = at_once + 1 if self.venue.now_ns == moment_ns else 0
                 moment_ns = self.venue.now_ns
                 if at_once >= MOST_AT_ONCE:
@@ -597,13 +569,3 @@ class Engine:
                 yield signal
         except FAILURES as error:
             self._tell_failure(feed, "events", None, error)
-
-
-def _as_journaled(signal: object) -> Signal:
-    """What the journal will have of it, so that strategies see in the run what they will see in a replay."""
-    if not isinstance(signal, Signal):
-        raise TypeError(f"{signal!r} is no ida_core.Signal")
-    try:
-        return msgspec.json.decode(msgspec.json.encode(signal, order="deterministic"), type=Signal)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise TypeError(f"a signal must be made of what JSON has: {error}") from error
