@@ -20,12 +20,12 @@ from ida_core import (
     Side,
     plain,
 )
-from ida_sim.exact import exact, nearest, ratio
+from ida_sim.exact import exact, nearest, ratio, truncated
 from ida_sim.fees import Fee
 from ida_sim.filters import Refused, Situation
 from ida_sim.margin import Margin
 from ida_sim.position import Position
-from ida_sim.wallet import ZERO, Balance, Wallet
+from ida_sim.wallet import MOST, ZERO, Balance, Wallet
 
 OrderId = int | str
 
@@ -231,6 +231,20 @@ class Account:
         """Asset → (free, locked). Locked: held by spot orders, or margin of perpetuals. ``free`` is
         negative only after a fill worse than the reference its order was held at."""
         return self._wallet.balances()
+
+    @exact
+    def transfer(self, asset: str, amount: Decimal) -> None:
+        """Pay in ``amount`` from outside, or take it out when negative.
+
+        Raises:
+            ConfigError: no amount of eight decimals, more than there may be, or more than is free.
+        """
+        free, locked = self._wallet.balance(asset)
+        if not (amount.is_finite() and amount == truncated(amount) and 0 <= free + amount <= MOST - locked):
+            raise ConfigError(
+                f"a transfer of {amount} {asset}: {plain(free)} are free; must leave 0 to {MOST:,}, with eight "
+                "decimals at most")
+        self._wallet.add(asset, amount)
 
     def free(self, asset: str) -> Decimal:
         return self._wallet.balance(asset)[0]

@@ -46,10 +46,11 @@ class KeyHolder:
 
 
 class Signed(NamedTuple):
-    """Who was let in: until when the request may be carried out, on the server's clock; ``timestamp_ns``: its own."""
+    """Who was let in, by which key, and when: ``timestamp_ns`` and ``window_ns`` are the request's own. ``key``: None
+    where the server's user asks in the account's name."""
 
     account: Any
-    key: ApiKey
+    key: ApiKey | None
     timestamp_ns: int
     window_ns: int
 

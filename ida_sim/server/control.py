@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from ida_core import IdaError
 from ida_sim.server.api import Api
+from ida_sim.server.control_accounts import account_routes
 from ida_sim.server.faults import KINDS, Fault, read_fault
 
 SCHEMA = 1
@@ -33,6 +34,7 @@ def control_routes(api: Api, state: State = dict) -> list[BaseRoute]:
         Route("/control/faults", control.clear, methods=["DELETE"]),
         Route("/control/faults/{number:int}", control.remove, methods=["DELETE"]),
         Route("/control/limits", control.forget, methods=["DELETE"]),
+        *account_routes(api),
     ]
 
 

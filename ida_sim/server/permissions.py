@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ida_sim.server.access import USER_DATA
+from ida_sim.server.access import USER_DATA, not_allowed
 from ida_sim.server.endpoints import MS_NS, Call, Endpoint
 
 
@@ -15,6 +15,8 @@ def api_restrictions(call: Call) -> Any:
     """Of the key that signed; nothing but spot can be traded here."""
     assert call.signed is not None
     key = call.signed.key
+    if key is None:
+        raise not_allowed()
     return {
         "ipRestrict": bool(key.ips), "createTime": key.created_ns // MS_NS, "enableReading": key.reading,
         "enableSpotAndMarginTrading": key.trading, "enableWithdrawals": key.withdrawals,
