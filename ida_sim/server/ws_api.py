@@ -278,7 +278,7 @@ def _params(request: Mapping[str, Any]) -> dict[str, str]:
     try:
         found = msgspec.json.decode(params, type=dict[str, msgspec.Raw])
         return {name: _text(bytes(value)) for name, value in found.items()}
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Refusal(-1135, "JSON sent for parameter 'params' is not valid") from None
 
 

@@ -85,6 +85,12 @@ def test_frames_that_are_wrong(text: str, code: int) -> None:
     assert answer["rateLimits"][0]["count"] > 2
 
 
+def test_a_binary_frame_whose_texts_are_no_utf_8() -> None:
+    for params in (b'{"symbol":"BT\xe4"}', b'{"symbols":["BT\xe4"]}', b'{"sy\xe4":1}'):
+        answer = json.loads(session().answer(b'{"id":1,"method":"depth","params":' + params + b"}").text)
+        assert (answer["id"], answer["error"]["code"]) == (1, -1135)
+
+
 def test_out_of_budget_says_when_to_come_back() -> None:
     one = session(make_api(budget=Budget(weight=10, patience=1)))
     ask(one, "depth", symbol="BTCUSDT")
