@@ -100,6 +100,29 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
         ask_multiplier_down: an ask must be at least so many times that price.
         max_orders: open orders of the instrument at a time.
         max_position: largest position that buying may lead to.
+        market_step: quantities of market orders are multiples of it.
+        apply_min_to_market: ``min_notional`` holds for market orders too, at the average price.
+        apply_max_to_market: ``max_notional`` likewise.
+        iceberg_parts: in how many parts an iceberg may be shown.
+        max_iceberg_orders: open icebergs of the instrument at a time.
+        max_algo_orders: open stops (``STOP_LOSS``, ``TAKE_PROFIT`` and their limit orders) at a time.
+        max_order_lists: open order lists at a time.
+        max_amends: how often an order may be amended.
+        min_trailing_above: least trailing delta, in basis points, of a stop that waits for a higher price
+            (``STOP_LOSS`` of a buy, ``TAKE_PROFIT`` of a sell).
+        max_trailing_above: the largest.
+        min_trailing_below: least trailing delta of a stop that waits for a lower price.
+        max_trailing_below: the largest.
+        exchange_max_orders: open orders of the account, on all instruments.
+        exchange_max_iceberg_orders: likewise of icebergs.
+        exchange_max_algo_orders: likewise of stops.
+        exchange_max_order_lists: likewise of order lists.
+        asset_max_quantity: most of the base asset in one order of this account (``MAX_ASSET``).
+        asset_max_notional: most of the quote asset in one order of this account.
+        order_types: those that are allowed.
+        stp_modes: those that are allowed.
+        iceberg_allowed, trailing_allowed, peg_allowed, amend_allowed, cancel_replace_allowed, oco_allowed, oto_allowed,
+            opo_allowed, quote_quantity_allowed: what the instrument can do at all.
     """
 
     min_price: Decimal | None = None
@@ -116,6 +139,35 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     ask_multiplier_down: Decimal | None = None
     max_orders: int | None = None
     max_position: Decimal | None = None
+    market_step: Decimal | None = None
+    apply_min_to_market: bool = True
+    apply_max_to_market: bool = False
+    iceberg_parts: int | None = None
+    max_iceberg_orders: int | None = None
+    max_algo_orders: int | None = None
+    max_order_lists: int | None = None
+    max_amends: int | None = None
+    min_trailing_above: int | None = None
+    max_trailing_above: int | None = None
+    min_trailing_below: int | None = None
+    max_trailing_below: int | None = None
+    exchange_max_orders: int | None = None
+    exchange_max_iceberg_orders: int | None = None
+    exchange_max_algo_orders: int | None = None
+    exchange_max_order_lists: int | None = None
+    asset_max_quantity: Decimal | None = None
+    asset_max_notional: Decimal | None = None
+    order_types: tuple[OrderType, ...] | None = None
+    stp_modes: tuple[SelfTradePrevention, ...] | None = None
+    iceberg_allowed: bool = True
+    trailing_allowed: bool = True
+    peg_allowed: bool = True
+    amend_allowed: bool = True
+    cancel_replace_allowed: bool = True
+    oco_allowed: bool = True
+    oto_allowed: bool = True
+    opo_allowed: bool = True
+    quote_quantity_allowed: bool = True
 
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,7 +22,7 @@ from ida_core import (
 )
 from ida_sim.exact import exact, nearest, ratio, truncated
 from ida_sim.fees import Fee
-from ida_sim.filters import Refused, Situation
+from ida_sim.filters import STOPS, Refused, Situation
 from ida_sim.margin import Margin
 from ida_sim.position import Position
 from ida_sim.wallet import MOST, ZERO, Balance, Wallet
@@ -47,6 +47,13 @@ class Hold(msgspec.Struct):
     amount: Decimal
     by_quote: bool
     reduce_only: bool
+    is_stop: bool = False
+    is_iceberg: bool = False
+    pair: "Hold | None" = None
+
+    def weight(self, amount: Decimal) -> Decimal:
+        """What it keeps back, with its pair, if its amount is this: the same money serves both."""
+        return amount if self.pair is None else max(amount, self.pair.amount)
 
     @property
     def is_spot(self) -> bool:
@@ -66,17 +73,23 @@ class Hold(msgspec.Struct):
 
 
 class Count(msgspec.Struct):
-    """The open orders of one instrument: how many, and the lots of its buys."""
+    """The open orders of one instrument: how many, how many of them stops and icebergs, and the lots of its buys."""
 
     orders: int = 0
     buys: int = 0
+    stops: int = 0
+    icebergs: int = 0
 
     def add(self, hold: Hold) -> None:
         self.orders += 1
+        self.stops += hold.is_stop
+        self.icebergs += hold.is_iceberg
         self.lots(hold, hold.lots)
 
     def drop(self, hold: Hold) -> None:
         self.orders -= 1
+        self.stops -= hold.is_stop
+        self.icebergs -= hold.is_iceberg
         self.lots(hold, -hold.lots)
 
     def lots(self, hold: Hold, more: int) -> None:
@@ -121,23 +134,30 @@ class Account:
         order: PlaceOrder,
         instrument: Instrument,
         reference_ticks: int | None = None,
+        beside: OrderId | None = None,
     ) -> Refused | None:
         """Keep back what ``order`` may need, or return the venue's code and words.
 
         Args:
             reference_ticks: for orders without a price, the worst one they can trade at (market:
                 of the levels it will take; stop: the stop price); None where nothing is offered.
+            beside: an open order with which it makes a pair, of which only one can be filled.
         Raises:
             OrderStateError: ``order_id`` is open.
         """
         if order_id in self._holds:
             raise OrderStateError(f"order {order_id}: is open already")
         hold = _hold(order, instrument, reference_ticks)
-        refused = self._refuse_spot(hold) if hold.is_spot else self._refuse_perpetual(hold)
+        other = self._holds.get(beside) if beside is not None else None
+        hold.pair = other
+        more = hold.amount if other is None else hold.weight(hold.amount) - other.amount
+        refused = self._refuse_spot(hold, more) if hold.is_spot else self._refuse_perpetual(hold)
         if refused is None:
             self._holds[order_id] = hold
             self._count(hold).add(hold)
-            self._change(hold, hold.amount)
+            self._change(hold, more)
+            if other is not None:
+                other.pair = hold
         return refused
 
     @exact
@@ -165,7 +185,14 @@ class Account:
         """The order has ended: give back what it still holds, if anything."""
         if order_id in self._holds:
             hold = self._drop(order_id)
-            self._change(hold, -hold.amount)
+            self._change(hold, -hold.amount if hold.pair is None else hold.pair.amount - hold.weight(hold.amount))
+            if hold.pair is not None:
+                hold.pair.pair, hold.pair = None, None
+
+    @exact
+    def keep(self, asset: str, amount: Decimal) -> None:
+        """Lock so much more of an asset for orders that are yet to come; negative gives it back."""
+        self._wallet.hold(asset, amount)
 
     @exact
     def amend(self, order_id: OrderId, lots: int) -> None:
@@ -262,9 +289,16 @@ class Account:
         """What the filters ask about an order of ``instrument``."""
         count = self._counts.get(instrument.name) or Count()
         if instrument.kind is not InstrumentKind.SPOT:
-            return Situation(reference, count.orders, self.position(instrument).quantity)
-        held = self._wallet.owned(instrument.base) + base(instrument, count.buys)
-        return Situation(reference, count.orders, held)
+            held = self.position(instrument).quantity
+        else:
+            held = self._wallet.owned(instrument.base) + base(instrument, count.buys)
+        every = list(self._counts.values())
+        if every == [count]:
+            return Situation(reference, count.orders, held, count.stops, count.icebergs, count.orders, count.stops,
+                             count.icebergs)
+        return Situation(
+            reference, count.orders, held, count.stops, count.icebergs, sum(c.orders for c in every),
+            sum(c.stops for c in every), sum(c.icebergs for c in every))
 
     def reducible(self, instrument: Instrument, side: Side) -> int:
         """Lots of the position of a perpetual that orders of ``side`` close; 0 if they would open one."""
@@ -284,11 +318,11 @@ class Account:
             raise OrderStateError(f"order {order_id}: is not open")
         return hold
 
-    def _refuse_spot(self, hold: Hold) -> Refused | None:
+    def _refuse_spot(self, hold: Hold, more: Decimal) -> Refused | None:
         if hold.reduce_only:
             return UNWANTED_REDUCE_ONLY
         asset = hold.instrument.quote if hold.side is Side.BUY else hold.instrument.base
-        return INSUFFICIENT_BALANCE if hold.amount > self.free(asset) else None
+        return INSUFFICIENT_BALANCE if more > self.free(asset) else None
 
     def _refuse_perpetual(self, hold: Hold) -> Refused | None:
         """Unrealized losses count against what is free; unrealized profit buys nothing."""
@@ -314,7 +348,7 @@ class Account:
     def _shrink(self, hold: Hold, lots: int) -> None:
         """``lots`` are left open: give back what the others kept."""
         needs = hold.needs(lots)
-        self._change(hold, needs - hold.amount)
+        self._change(hold, hold.weight(needs) - hold.weight(hold.amount))
         self._count(hold).lots(hold, lots - hold.lots)
         hold.lots, hold.amount = lots, needs
 
@@ -348,7 +382,8 @@ def _hold(order: PlaceOrder, instrument: Instrument, reference_ticks: int | None
     ticks = order.price if order.price is not None else reference_ticks or 0
     if instrument.kind is not InstrumentKind.SPOT and order.side is Side.SELL:
         ticks = max(ticks, reference_ticks or 0)  # it sells at its price or above
-    hold = Hold(instrument, order.side, order.quantity, ticks, ZERO, by_quote, order.reduce_only)
+    hold = Hold(instrument, order.side, order.quantity, ticks, ZERO, by_quote, order.reduce_only,
+                order.type in STOPS, order.iceberg > 0)
     hold.amount = hold.needs(order.quantity)
     if order.quote_quantity is not None:
         hold.amount = order.quote_quantity

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ida_core import Book, OrderType, PlaceOrder, SelfTradePrevention, Side, TimeInForce
+from ida_core import Book, OrderType, PegPrice, PlaceOrder, SelfTradePrevention, Side, TimeInForce
 from ida_core.native import ffi, lib
 from ida_sim.timeline import Timeline
 
@@ -24,6 +24,10 @@ _STPS = {
 }
 
 
+_PEGS = {PegPrice.PRIMARY_PEG: lib.IDA_PEG_PRIMARY, PegPrice.MARKET_PEG: lib.IDA_PEG_MARKET}
+_STOPS = (OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT)
+
+
 class Matching:
     """One instrument's matching engine at the simulated exchange."""
 
@@ -38,10 +42,12 @@ class Matching:
     def _match(self) -> Any:
         return lib.ida_timeline_match(self._timeline, self._index)
 
-    def place(self, order_id: int, request: PlaceOrder, group: int, notional: int, reducible: int,
-              now_ns: int) -> int:
+    def place(self, order_id: int, request: PlaceOrder, group: int, notional: int, reducible: int, now_ns: int,
+              pair: int = 0) -> int:
         """Returns an ``ida_status``; outcomes come as reports. Prices in ticks, quantities in lots; ``group``, from 1
-        on: whose orders must not trade with each other; ``reducible`` is 0 unless the order is reduce-only."""
+        on: whose orders must not trade with each other; ``reducible`` is 0 unless the order is reduce-only; ``pair``:
+        the id of an open order, where only one of both may be filled. A peg is the engine's where it is a stop's, else
+        the price has been taken from it."""
         order = self._order
         order.order_id = order_id
         order.account = group
@@ -54,10 +60,18 @@ class Matching:
         order.notional = notional
         order.stop_price = request.stop_price or 0
         order.reducible = reducible
+        order.iceberg, order.trailing, order.pair = request.iceberg, request.trailing_delta, pair
+        order.peg = order.peg_offset = 0
+        if request.peg is not None and request.type in _STOPS:
+            order.peg, order.peg_offset = _PEGS[request.peg], request.peg_offset
         return int(lib.ida_match_place(self._match, order, now_ns))
 
     def cancel(self, order_id: int, now_ns: int) -> int:
         return int(lib.ida_match_cancel(self._match, order_id, now_ns))
+
+    def expire(self, order_id: int, now_ns: int) -> int:
+        """As ``cancel``, but told as the end of a pair."""
+        return int(lib.ida_match_expire(self._match, order_id, now_ns))
 
     def amend(self, order_id: int, lots: int, now_ns: int) -> int:
         return int(lib.ida_match_amend(self._match, order_id, lots, now_ns))
@@ -76,6 +90,12 @@ class Matching:
     def order(self, order_id: int) -> Any | None:
         """The open order as an ``ida_report``, or None."""
         return self._report if lib.ida_match_order(self._match, order_id, self._report) else None
+
+    def peg_price(self, side: Side, peg: PegPrice, offset: int) -> int | None:
+        """What an order pegged like this would get now, in ticks."""
+        of = lib.IDA_BUY if side is Side.BUY else lib.IDA_SELL
+        price = int(lib.ida_match_peg_price(self._match, of, _PEGS[peg], offset))
+        return price if price >= 0 else None
 
     def set_alarm(self, low: int, high: int) -> None:
         """Be told once the last price is at or below ``low``, or at or above ``high``."""

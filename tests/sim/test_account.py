@@ -261,8 +261,8 @@ def test_the_filters_are_told_what_is_open_and_held() -> None:
     account = Account({"USDT": D(1000), "BTC": D("0.5")})
     account.hold(1, buy(100, 6000000), SPOT)
     account.hold(2, sell(100, 6000000), SPOT)
-    assert account.situation(SPOT, D(60000)) == (D(60000), 2, D("0.501"))
-    assert account.situation(LINEAR) == (None, 0, D(0))
+    assert account.situation(SPOT, D(60000))[:3] == (D(60000), 2, D("0.501"))
+    assert account.situation(LINEAR) == (None, 0, D(0), 0, 0, 2, 0, 0)
 
 
 def test_changes_are_told_once() -> None:
@@ -294,3 +294,26 @@ def test_a_start_that_cannot_be_is_refused() -> None:
         Account({"USDT": D(-1)})
     with pytest.raises(ConfigError, match=r"sim\.leverage = 126: must be 1 to 125"):
         Account({}, leverage=126)
+
+
+def test_a_pair_is_held_once_and_by_the_larger() -> None:
+    account = Account({"USDT": D(1000)})
+    assert account.hold(1, buy(1000, 5000000), SPOT) is None  # 500
+    assert account.hold(2, buy(1000, 9000000), SPOT, None, 1) is None  # 900, and the same money
+    assert account.balances()["USDT"] == (D(100), D(900))
+    assert account.hold(3, buy(1000, 2000000), SPOT) == POOR
+    account.amend(2, 500)
+    assert account.balances()["USDT"] == (D(500), D(500))
+    account.release(1)
+    assert account.balances()["USDT"] == (D(550), D(450))
+    account.release(2)
+    assert account.balances()["USDT"] == (D(1000), D(0))
+
+
+def test_a_pair_that_is_too_dear_holds_nothing_more() -> None:
+    account = Account({"USDT": D(1000)})
+    account.hold(1, buy(1000, 5000000), SPOT)
+    assert account.hold(2, buy(1000, 11000000), SPOT, None, 1) == POOR
+    assert account.balances()["USDT"] == (D(500), D(500))
+    account.fill(1, 1000, 5000000, FREE)
+    assert account.balances()["USDT"] == (D(500), D(0))

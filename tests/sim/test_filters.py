@@ -3,8 +3,18 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from ida_core import Filters, Instrument, InstrumentKind, OrderType, PlaceOrder, Side
-from ida_sim.filters import Situation, check_order
+from ida_core import (
+    Filters,
+    Instrument,
+    InstrumentKind,
+    OrderType,
+    PegPrice,
+    PlaceOrder,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+)
+from ida_sim.filters import Situation, check_amended, check_lists, check_order
 
 D = Decimal
 FILTERS = Filters(
@@ -124,3 +134,84 @@ def test_a_filter_that_is_off_refuses_nothing() -> None:
     situation = Situation(D(100), 10**6, D(10**9))
     assert check_order(limit(1, 10**12), bare, situation) is None
     assert check_order(market(10**15), bare, situation) is None
+
+
+def stop(type_: OrderType, side: Side, delta: int) -> PlaceOrder:
+    return PlaceOrder(order_id="a", side=side, type=type_, quantity=100000, trailing_delta=delta)
+
+
+NEWER = msgspec.structs.replace(FILTERS, **{
+    "market_step": D("0.002"), "apply_min_to_market": False, "apply_max_to_market": True, "iceberg_parts": 10,
+    "max_orders": 9, "max_algo_orders": 2, "max_iceberg_orders": 1, "min_trailing_above": 10,
+    "max_trailing_above": 2000, "min_trailing_below": 20, "max_trailing_below": 1000, "exchange_max_orders": 12,
+    "exchange_max_algo_orders": 4, "exchange_max_iceberg_orders": 3, "asset_max_quantity": D(50),
+    "asset_max_notional": D(4000), "max_order_lists": 2, "exchange_max_order_lists": 3,
+})
+NEW = msgspec.structs.replace(SPOT, filters=NEWER)
+NEWER_CASES = [
+    ("market quantity between steps", market(300), AT_100, "MARKET_LOT_SIZE"),
+    ("market quantity on a step", market(400), AT_100, None),
+    ("no least value of market orders", market(2000), AT_100, None),
+    ("a largest value of market orders", market(4_000_000), Situation(reference=D(250000)), "NOTIONAL"),
+    ("an iceberg in ten parts", limit(100000, 10000, iceberg=10000), AT_100, None),
+    ("an iceberg in eleven", limit(100001, 10000, iceberg=10000), AT_100, "ICEBERG_PARTS"),
+    ("an iceberg shows too little", limit(500, 1000000, iceberg=99), Situation(), "LOT_SIZE"),
+    ("trails too near above", stop(OrderType.STOP_LOSS, Side.BUY, 9), AT_100, "TRAILING_DELTA"),
+    ("trails as near as may be", stop(OrderType.STOP_LOSS, Side.BUY, 10), AT_100, None),
+    ("a profit of a sell is above", stop(OrderType.TAKE_PROFIT, Side.SELL, 10), AT_100, None),
+    ("trails too near below", stop(OrderType.STOP_LOSS, Side.SELL, 19), AT_100, "TRAILING_DELTA"),
+    ("trails too far above", stop(OrderType.STOP_LOSS, Side.BUY, 2001), AT_100, "TRAILING_DELTA"),
+    ("trails too far below", stop(OrderType.TAKE_PROFIT, Side.BUY, 1001), AT_100, "TRAILING_DELTA"),
+    ("too much of the base asset", limit(5_000_001, 2000), Situation(), "MAX_ASSET"),
+    ("too much of the quote asset", limit(100000, 400001), Situation(), "MAX_ASSET"),
+    ("one open order too many of all", limit(100000, 10000), Situation(all_orders=12), "EXCHANGE_MAX_NUM_ORDERS"),
+    ("stops are counted", limit(100000, 10000, stop_price=10000), Situation(stops=2), None),
+    ("one stop too many", stop(OrderType.STOP_LOSS, Side.BUY, 10), Situation(stops=2), "MAX_NUM_ALGO_ORDERS"),
+    ("one stop too many of all", stop(OrderType.STOP_LOSS, Side.BUY, 10), Situation(stops=1, all_stops=4),
+     "EXCHANGE_MAX_NUM_ALGO_ORDERS"),
+    ("one iceberg too many", limit(100000, 10000, iceberg=50000), Situation(icebergs=1), "MAX_NUM_ICEBERG_ORDERS"),
+    ("one iceberg too many of all", limit(100000, 10000, iceberg=50000), Situation(all_icebergs=3),
+     "EXCHANGE_MAX_NUM_ICEBERG_ORDERS"),
+    ("an order without is no iceberg", limit(100000, 10000), Situation(icebergs=1, all_icebergs=3), None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("order", "situation", "failed"), [c[1:] for c in NEWER_CASES], ids=[c[0] for c in NEWER_CASES])
+def test_the_newer_filters(order: PlaceOrder, situation: Situation, failed: str | None) -> None:
+    assert check_order(order, NEW, situation) == (None if failed is None else (-1013, f"Filter failure: {failed}"))
+
+
+INCAPABLE = msgspec.structs.replace(SPOT, filters=msgspec.structs.replace(
+    FILTERS, order_types=(OrderType.LIMIT, OrderType.STOP_LOSS), stp_modes=(SelfTradePrevention.EXPIRE_MAKER,),
+    iceberg_allowed=False, trailing_allowed=False, peg_allowed=False, amend_allowed=False))
+PRIMARY, MARKET = PegPrice.PRIMARY_PEG, PegPrice.MARKET_PEG
+CAPABILITY_CASES = [
+    (INCAPABLE, market(100000), -2010, "Market orders are not supported for this symbol."),
+    (INCAPABLE, limit(100000, 10000, stp=SelfTradePrevention.NONE), -1013,
+     "This symbol does not allow the specified self-trade prevention mode."),
+    (INCAPABLE, limit(100000, 10000, iceberg=5000), -2010, "Iceberg orders are not supported for this symbol."),
+    (INCAPABLE, stop(OrderType.STOP_LOSS, Side.BUY, 10), -2010,
+     "Trailing stop orders are not supported for this symbol."),
+    (INCAPABLE, limit(100000, 10000, peg=PRIMARY), -2010, "Pegged orders are not supported for this symbol."),
+    (SPOT, limit(100000, 10000, iceberg=100001), -2010, "IcebergQty exceeds QTY."),
+    (SPOT, limit(100000, 10000, iceberg=5000, tif=TimeInForce.IOC), -1014, "Unsupported order combination."),
+    (SPOT, limit(100000, 10000, peg=PRIMARY, tif=TimeInForce.IOC), -1210, "Invalid pegPriceType."),
+    (SPOT, limit(100000, 10000, peg=PRIMARY, peg_offset=101), -1014, "Unsupported order combination."),
+    (SPOT, limit(100000, 10000, peg=MARKET, smart=True), -1014, "Unsupported order combination."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("instrument", "order", "code", "text"), CAPABILITY_CASES)
+def test_what_an_instrument_cannot_do(instrument: Instrument, order: PlaceOrder, code: int, text: str) -> None:
+    assert check_order(order, instrument, AT_100) == (code, text)
+
+
+def test_lists_and_amendments_have_limits() -> None:
+    assert check_lists(NEW, 1, 2) is None
+    assert check_lists(NEW, 2, 2) == (-1013, "Filter failure: MAX_NUM_ORDER_LISTS")
+    assert check_lists(NEW, 1, 3) == (-1013, "Filter failure: EXCHANGE_MAX_NUM_ORDER_LISTS")
+    assert check_amended(limit(5000, 100000), NEW) is None
+    assert check_amended(limit(99, 10000000), NEW) == (-1013, "Filter failure: LOT_SIZE")
+    assert check_amended(limit(4999, 10000), NEW) == (-1013, "Filter failure: NOTIONAL")
+    assert check_amended(limit(5000, 10000), INCAPABLE) == (-2038, "Order amend is not supported for this symbol.")
