@@ -299,6 +299,7 @@ def demo(as_json: bool, **given: Any) -> int:
     ]
 )
 @config_options
+@click.option("--arm", metavar="TOKEN", help="For LIVE: what `ida plan --arm` made.")
 def run(as_json: bool, **given: Any) -> int:
     """Trade, simulated unless --exchange says otherwise.
 
@@ -312,6 +313,9 @@ def run(as_json: bool, **given: Any) -> int:
 
 @cli.command(cls=ConfigCommand, examples=["ida plan ida.toml", "ida plan --feed synthetic --strategy grid --json"])
 @config_options
+@click.option("--arm", is_flag=True, help="For LIVE: make a token for this very configuration.")
+@click.option("--cap", metavar="AMOUNT", help="Of it: most that may be under way, in quote units.")
+@click.option("--hours", type=float, metavar="HOURS", help="Of it: how long it is good for: 8.")
 def plan(as_json: bool, **given: Any) -> int:
     """Print what `run` would do with the same arguments, and stop."""
     from ida_core import commands

@@ -228,6 +228,22 @@ CODES = {
         "A key is missing, wrong, or lacks a permission. Nothing was sent.",
         "Check the key, its environment and its permissions.",
     ),
+    "IDA-E6010": Code(
+        "LIVE without limits",
+        "A run with real money needs a bound on one order, on the position and on the loss, in the configuration. "
+        "Nothing was sent.",
+        "Set for example [max_notional] limit, [max_position] limit and [daily_loss] limit; `ida plan` shows them.",
+    ),
+    "IDA-E6011": Code(
+        "LIVE was not armed",
+        "A run with real money begins only by a phrase typed at a terminal, or by a token. Nothing was sent.",
+        "Type the phrase, or make a token with `ida plan ... --arm --cap AMOUNT` and give it with --arm.",
+    ),
+    "IDA-E6012": Code(
+        "the token does not arm this run",
+        "It was not made on this machine, has expired, or is for another exchange or configuration. Nothing was sent.",
+        "Look at `ida plan` with the same arguments, then make another token with --arm.",
+    ),
     "IDA-E7000": Code(
         "data damaged or missing",
         "A recording or a journal cannot be read as it should.",

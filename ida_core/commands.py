@@ -6,7 +6,8 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
+from functools import partial
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ import click
 import msgspec
 
 from ida_core import failure, terminal
+from ida_core.arming import LIVE, NO_WORD, USUAL_S, Word, make_token
 from ida_core.codes import CODES
 from ida_core.config import Loaded, Option, Settings, json_schema, leaves, load, tree
 from ida_core.errors import EXIT_CONFIG, EXIT_DATA, EXIT_DONE, DataError, OutputError, PluginError, UsageError
@@ -93,7 +95,9 @@ def _typed(name: str, value: Any) -> Any:
 
 def run(given: Given, as_json: bool) -> int:
     plugins = _plugins_told(given)
-    return _execute(_settings(given, plugins).settings, plugins, as_json)
+    asks = sys.stdin.isatty() and sys.stderr.isatty() and not as_json
+    word = Word(given.get("arm"), partial(click.prompt, prompt_suffix="", err=True, default="") if asks else None)
+    return _execute(_settings(given, plugins).settings, plugins, as_json, word)
 
 
 def demo(given: Given, as_json: bool) -> int:
@@ -101,7 +105,7 @@ def demo(given: Given, as_json: bool) -> int:
     return run({**given, **DEMO, "duration": duration}, as_json)
 
 
-def _execute(settings: Settings, plugins: Plugins, as_json: bool) -> int:
+def _execute(settings: Settings, plugins: Plugins, as_json: bool, word: Word = NO_WORD) -> int:
     from ida_core.run import execute
 
     if not as_json:
@@ -110,7 +114,7 @@ def _execute(settings: Settings, plugins: Plugins, as_json: bool) -> int:
         live = next((f", live prices of {word}" for word in settings.run.feed if word in plugins.live_feeds), "")
         click.echo(f"{terminal.mode(mode, sys.stderr)}: {names} on {settings.run.exchange}{live}", err=True)
     with redirect_stdout(sys.stderr), terminal.progress(quiet=as_json) as progress:
-        outcome = execute(settings, plugins, progress=progress)
+        outcome = execute(settings, plugins, progress=progress, word=word)
     on_terminal = "console" in settings.run.reports and not as_json
     for text in outcome.failed_reports if on_terminal else outcome.warnings:
         terminal.warn(text)
@@ -134,12 +138,27 @@ def _show_run(outcome: Outcome, plugins: Plugins, on_terminal: bool) -> None:
 
 def plan(given: Given, as_json: bool) -> int:
     plugins = _plugins_told(given)
-    document = _planned(_settings(given, plugins).settings, plugins)
+    settings = _settings(given, plugins).settings
+    document = _planned(settings, plugins)
+    if given.get("arm"):
+        document["arming"] = _arming(settings, plugins, given)
     if as_json:
         terminal.print_json({"schema": 1, "plan": document})
     else:
         _show_plan(document)
     return EXIT_DONE
+
+
+def _arming(settings: Settings, plugins: Plugins, given: Given) -> dict[str, Any]:
+    """A token for a run of this plan."""
+    if plugins.lookup("venues", settings.run.exchange).mode != LIVE:
+        raise UsageError(f"--arm is for LIVE: {settings.run.exchange} needs none")
+    try:
+        cap, hours = Decimal(given.get("cap") or ""), given.get("hours")
+    except InvalidOperation:
+        raise UsageError("--arm needs --cap AMOUNT: how much may be under way at a time, in quote units") from None
+    seconds = USUAL_S if hours is None else hours * 3600
+    return {"token": make_token(settings, cap, seconds), "cap": plain(cap), "hours": seconds / 3600}
 
 
 def _planned(settings: Settings, plugins: Plugins) -> dict[str, Any]:
@@ -202,6 +221,8 @@ def _show_plan(plan: Mapping[str, Any]) -> None:
         parts = plan[kind] if isinstance(plan[kind], list) else [plan[kind]]
         rows = [(p["name"], p["version"], p["plugin"], _shown_settings(p)) for p in parts]
         click.echo(f"\n{terminal.table((kind, 'version', 'plugin', 'settings'), rows) if rows else f'{kind}: none'}")
+    if arming := plan.get("arming"):
+        click.echo(f"\narmed for {arming['hours']:g} h, with a cap of {arming['cap']}, by: --arm {arming['token']}")
 
 
 def _shown(value: object, empty: str = "none") -> str:

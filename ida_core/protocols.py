@@ -98,6 +98,10 @@ class RiskCheck(Plugin):
         """Asked after each fill and on each second of simulated or real time: a sentence stops the run (exit 5)."""
         return None
 
+    def bounds(self) -> Sequence[str]:
+        """What it bounds as it is configured, of ``order``, ``position`` and ``loss``: LIVE needs a bound of each."""
+        return ()
+
 
 class Reporter(Plugin):
     """Makes something for people out of a finished run."""

@@ -317,6 +317,7 @@ def replay(run_dir: Path, plugins: Plugins, sets: Sequence[str] = ()) -> ReplayO
     venue = JournalVenue(run_dir / "journal")
     try:
         strategies, checks = build_plugins(settings, plugins)
+        checks += venue.start.armed.checks() if venue.start.armed else []
         engine = build_engine(settings, venue, strategies, checks, Log.silent(), venue.comparison,
                               prefix=venue.start.order_prefix)
         with reckoning(run_dir / "journal"):

@@ -20,6 +20,7 @@ import msgspec
 import trio
 
 from ida_core import __version__
+from ida_core.arming import LIVE, NO_WORD, Armed, Word, admit
 from ida_core.clock import LiveClock, SimulatedClock
 from ida_core.config import Settings, to_toml
 from ida_core.engine import TIMED_ONE_IN, Engine, Keeper, Stop
@@ -100,11 +101,21 @@ class Parts(msgspec.Struct):
     strategies: list[Strategy]
     checks: list[RiskCheck]
     feeds: list[FeedPlugin]
+    armed: Armed | None = None
 
 
-def build_parts(settings: Settings, plugins: Plugins, venue_config: Any = None) -> Parts:
-    """Build venue, strategies and risk checks; ``venue_config`` stands in for the venue's section in a re-run."""
+def build_parts(settings: Settings, plugins: Plugins, venue_config: Any = None, word: Word | None = None) -> Parts:
+    """Build venue, strategies and risk checks.
+
+    Args:
+        venue_config: stands in for the venue's section in a re-run.
+        word: what LIVE is armed by, where it is to trade; None: it is only looked at.
+    """
     strategies, checks = build_plugins(settings, plugins)
+    armed = None
+    if word is not None and plugins.lookup("venues", settings.run.exchange).mode == LIVE:
+        armed = admit(settings, checks, word)
+        checks += armed.checks()
     feeds = [settings.build(plugins.feeds[name]) for name in settings.run.feed if name in plugins.feeds]
     venue = build_venue(settings, plugins, settings.run.exchange, venue_config)
     try:
@@ -112,7 +123,7 @@ def build_parts(settings: Settings, plugins: Plugins, venue_config: Any = None) 
     except BaseException:
         venue.close()
         raise
-    return Parts(venue, strategies, checks, feeds)
+    return Parts(venue, strategies, checks, feeds, armed)
 
 
 def build_venue(settings: Settings, plugins: Plugins, name: str, config: Any = None) -> Any:
@@ -206,10 +217,11 @@ def order_prefix(venue: Venue, run_id: str) -> str:
 
 def execute(
     settings: Settings, plugins: Plugins, *, progress: Callable[[Progress], None] | None = None,
+    word: Word = NO_WORD,
 ) -> Outcome:
     """Run to the end and write everything. What is wrong before the run begins leaves no run directory behind."""
     started = datetime.now(UTC)
-    parts = build_parts(settings, plugins)
+    parts = build_parts(settings, plugins, word=word)
     with closing(parts.venue):
         run_id = f"{started:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         run_dir = _make_run_dir(Path(settings.run.out), run_id, settings)
@@ -311,6 +323,8 @@ def _start_note(settings: Settings, parts: Parts, plugins: Plugins, run_id: str)
     }
     if account := getattr(venue, "account", ""):
         data |= {"account": account, "order_prefix": order_prefix(venue, run_id)}
+    if parts.armed is not None:
+        data["armed"] = msgspec.to_builtins(parts.armed)
     return Note(ts_local_ns=venue.start_ns(), what="start", data=data)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from ida_core.arming import Armed
 from ida_core.errors import ConfigError, DataError
 from ida_core.events import Note
 from ida_core.journal import Timing
@@ -19,7 +20,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
 
     ``chains``: the rule of ``csrc/sync.h`` of each instrument's book. ``balances``: free and locked, by asset.
     ``rates``: what an asset is worth where no market of the run tells. ``account``: which one it traded on, empty where
-    there was none; ``order_prefix``: what its client order ids begin with.
+    there was none; ``order_prefix``: what its client order ids begin with; ``armed``: by what, if LIVE.
     """
 
     schema: Literal[1] = 1
@@ -34,6 +35,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     rates: dict[str, Decimal] = {}
     account: str = ""
     order_prefix: str = "ida"
+    armed: Armed | None = None
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True):

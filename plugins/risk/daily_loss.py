@@ -1,5 +1,6 @@
 """Stops the run when the day has cost too much."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
@@ -22,6 +23,9 @@ class DailyLoss(RiskCheck):
         limit: Decimal | None = None
 
     config: Config
+
+    def bounds(self) -> Sequence[str]:
+        return ("loss",) if self.config.limit is not None else ()
 
     def check(self, request: OrderRequest, state: RiskState) -> str | None:
         sentence = self.halt(state)

@@ -1,5 +1,6 @@
 """Stops the run when equity has fallen too far from its peak."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
@@ -25,6 +26,9 @@ class Drawdown(RiskCheck):
         fraction: Decimal | None = None
 
     config: Config
+
+    def bounds(self) -> Sequence[str]:
+        return ("loss",) if self.config.limit is not None or self.config.fraction is not None else ()
 
     def check(self, request: OrderRequest, state: RiskState) -> str | None:
         sentence = self.halt(state)

@@ -1,5 +1,6 @@
 """Refuses an order worth more than so much."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
@@ -22,6 +23,9 @@ class MaxNotional(RiskCheck):
         symbols: dict[str, Decimal] = {}
 
     config: Config
+
+    def bounds(self) -> Sequence[str]:
+        return ("order",) if self.config.limit is not None else ()
 
     def check(self, request: OrderRequest, state: RiskState) -> str | None:
         limit, limits = self.config.limit, self.config.symbols

@@ -1,5 +1,6 @@
 """Refuses what could make the position larger than allowed, counting all that is under way."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
@@ -25,6 +26,9 @@ class MaxPosition(RiskCheck):
         symbols: dict[str, Decimal] = {}
 
     config: Config
+
+    def bounds(self) -> Sequence[str]:
+        return ("position",) if self.config.limit is not None else ()
 
     def check(self, request: OrderRequest, state: RiskState) -> str | None:
         limit, limits = self.config.limit, self.config.symbols
