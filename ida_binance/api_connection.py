@@ -128,8 +128,22 @@ class ApiConnection:
         text = request(self._number, pending.call.method, self._params(pending.call))
         pending.deadline_s = trio.current_time() + self.way.timeout_s
         self._waiting[self._number] = pending
-        self._outbox.append((pending, text))
-        self._more.set()
+        if self._outbox or self._tap is None or not self._went(self._tap, pending, text):
+            self._outbox.append((pending, text))
+            self._more.set()
+
+    def _went(self, tap: Tap, pending: Pending, text: str) -> bool:
+        """Whether it could be handed over at once; from then on it may have arrived."""
+        sent_ns = steady_ns()
+        try:
+            went = tap.send_now(text)
+        except TapClosed:
+            return False  # who writes finds out as well
+        if went:
+            pending.sent_ns = sent_ns
+            if tap.has_rest:
+                self._more.set()
+        return went
 
     async def look_at_clock(self, times: int = CLOCK_SAMPLES) -> list[Clocked]:
         """Ask for the exchange's time.
@@ -178,6 +192,7 @@ class ApiConnection:
         """What could not be sent at once."""
         try:
             while True:
+                await tap.flush()
                 while self._outbox:
                     pending, text = self._outbox.popleft()
                     pending.sent_ns = steady_ns()

@@ -10,10 +10,10 @@ from typing import Annotated, NamedTuple
 import msgspec
 import trio
 
-from ida_binance.budget import Budget
 from ida_binance.environments import Addresses
 from ida_binance.instruments import ExchangeInfo, highest_ticks
 from ida_binance.rest import Answer, Rest
+from ida_binance.shared_budget import budget_for
 from ida_binance.unreadable import UNREADABLE
 from ida_core.errors import ConfigError, RequestRejected, VenueError
 from ida_core.model import Instrument, is_sane
@@ -44,10 +44,12 @@ def ask(name: str, where: Addresses, setup: LiveSetup) -> Asked:
 
     Raises:
         ConfigError: an unknown symbol, a grid or a file of certificates that cannot be.
+        OutputError: the budget cannot be shared.
         VenueError: the exchange cannot be reached, refuses, or is none.
     """
     context = trust(name, setup.config.ca_file) if where.secure else None
-    rest = Rest(where.rest, Budget(), context, setup.config.timeout_s)
+    budget = budget_for(where.rest, setup.config.share_budget)
+    rest = Rest(where.rest, budget, context, setup.config.timeout_s)
     offset_ns, latency_ns = _clock_offset(rest)
     rest.budget.offset_ns = -offset_ns
     info, symbols = _exchange_info(rest, setup.symbols)

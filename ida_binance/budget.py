@@ -129,6 +129,9 @@ class Budget:
         unique = {(w.counted, w.seconds): w for w in [*(w for w in self._windows if w.counted not in told), *found]}
         self._windows = tuple(unique[key] for key in sorted(unique))
 
+    def of_account(self, fingerprint: str) -> None:
+        """Whose orders are counted: for who shares the counts with others."""
+
     # ------------------------------------------------------------- what may be spent
 
     def left(self, now_ns: int) -> int:
@@ -207,7 +210,7 @@ class Budget:
 
     def pause(self, until_ns: int) -> None:
         """429: all requests wait until then."""
-        with self._held(until_ns, changes=True):
+        with self._held(0):
             self.paused_until_ns = max(self.paused_until_ns, until_ns)
 
     def pause_orders(self, until_ns: int) -> None:
@@ -216,13 +219,13 @@ class Budget:
 
     def ban(self, until_ns: int) -> None:
         """418: nothing may be sent until then."""
-        with self._held(until_ns, changes=True):
+        with self._held(0):
             self.banned_until_ns = max(self.banned_until_ns, until_ns)
 
     # ------------------------------------------------------------- within one hold
 
-    def _held(self, now_ns: int, changes: bool = False) -> AbstractContextManager[object]:
-        """What is done within it is done at once, whoever shares the counts."""
+    def _held(self, now_ns: int) -> AbstractContextManager[object]:
+        """What is done within it is done at once, whoever shares the counts. ``now_ns``: 0 where no time was told."""
         return nullcontext()
 
     def _wait_s(self, weight: int, now_ns: int, purpose: Purpose, orders: int) -> float:

@@ -48,6 +48,7 @@ class BinanceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     hold_ms: Annotated[int, Meta(ge=0, le=10_000, description="How long a message waits for a lost one.")] = 250
     lifetime_s: Annotated[float, Meta(ge=1, le=86_400, description="A connection that old is replaced.")] = 82_800.0
     deflate: Annotated[bool, Meta(description="Offer compression, at a Python object a message.")] = False
+    share_budget: Annotated[bool, Meta(description="Count requests together with other processes of Ida.")] = True
     ca_file: Annotated[str, Meta(description="Certificates to trust beside the system's.")] = ""
     record_flush_s: Annotated[float, Meta(ge=0.01, le=3600, description="What a crash costs a recording.")] = 1.0
     record_rotate_s: Annotated[float, Meta(ge=0, description="A recording begins a new file so often.")] = 3600.0

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from ida_binance.asking import trust
-from ida_binance.budget import NS_PER_S
-from ida_binance.connection import Connection, Way
+from ida_binance.connection import Connection, State, Way
 from ida_binance.decoder import Grid
 from ida_binance.intake import Intake
 from ida_binance.keeper import BookPlan, Keeper
@@ -177,13 +176,15 @@ class Running:
             self.keeper.on_pong(connection)
 
     def _closed_s(self) -> float:
-        """How long no connection may be attempted: while a ban or a pause lasts."""
-        return max(0.0, (self._rest.budget.closed_until_ns - steady_ns()) / NS_PER_S)
+        """How long no connection may be attempted."""
+        return self._rest.budget.connect_wait_s(steady_ns())
 
     def _refused(self, error: HandshakeRefused) -> None:
         self._rest.limited(str(error), error.status, error.headers)
 
     def _tell(self, line: Line, connection: Connection, why: str) -> None:
+        if connection.state is State.CONNECTING:
+            self._rest.budget.connect(steady_ns())
         self._inlet.tell(self._note("connection", line, connection, why))
 
     def last_words(self) -> list[Note]:

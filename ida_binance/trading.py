@@ -89,6 +89,7 @@ class Trading:
         self._rest = Rest(where.rest, budget, context, config.timeout_s)
         self._random = random or Random()
         budget.guard_ns = GUARD_NS
+        budget.of_account(credentials.fingerprint(where.rest))
         self._attempts = Pace(config.attempts, ATTEMPTS_PERIOD_S)
         self._turns = Turns(budget)
         self._to_rest: trio.MemorySendChannel[Pending] | None = None

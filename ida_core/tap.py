@@ -4,6 +4,7 @@ trio-websocket speaks the protocol - handshake, ping, pong, close - over a strea
 ``csrc/frames`` splits them off and hands each whole message to the sink, and what is left is passed on.
 """
 
+import os
 import ssl
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -139,6 +140,31 @@ class Tap:
             await self._websocket.send_message(text)
         except trio_websocket.ConnectionClosed:
             raise self._over() from None
+
+    def send_now(self, text: str) -> bool:
+        """Send a text message without waiting, where that is possible: over plain TCP, with nothing else on its way.
+
+        Returns:
+            True: it was handed over, though its end perhaps not yet: ``flush`` waits for that. False: nothing was sent.
+        Raises:
+            TapClosed: the connection is over.
+        """
+        if self._closed is not None or self._closing:
+            raise self._over()
+        return self._stream.send_now(client_frame(text.encode()))
+
+    @property
+    def has_rest(self) -> bool:
+        """Whether the end of what ``send_now`` took is still here."""
+        return self._stream.has_rest
+
+    async def flush(self) -> None:
+        """Wait until what ``send_now`` took has been handed over to the end; raises the same."""
+        if self._stream.has_rest:
+            try:
+                await self._stream.send_all(b"")
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                raise self._over() from None
 
     async def ping(self) -> float:
         """Send a ping and wait for its pong, which needs ``run`` at work; the round trip in seconds.
@@ -296,6 +322,20 @@ class Tap:
     def _over(self) -> TapClosed:
         closed = self._closed or TapClosed(ABNORMAL, "the connection is being closed", False)
         return TapClosed(closed.code, closed.reason, closed.clean)
+
+
+def client_frame(payload: bytes) -> bytes:
+    """A whole text message as a client sends it, masked.
+
+    >>> len(client_frame(b"x" * 125)), len(client_frame(b"x" * 126)), len(client_frame(b"x" * 65536))
+    (131, 134, 65550)
+    """
+    size = len(payload)
+    head = bytes((0x81, 0x80 | size)) if size < 126 else (
+        b"\x81\xfe" + size.to_bytes(2, "big") if size < 65536 else b"\x81\xff" + size.to_bytes(8, "big"))
+    mask = os.urandom(4)
+    key = int.from_bytes((mask * (size // 4 + 1))[:size], "big")
+    return head + mask + (int.from_bytes(payload, "big") ^ key).to_bytes(size, "big")
 
 
 def _goodbye(closed: trio_websocket.CloseReason | None, said: bytes) -> TapClosed:

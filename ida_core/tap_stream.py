@@ -138,6 +138,15 @@ class Transport:
                 self._more = count == size
                 return count
 
+    def write_now(self, data: bytes) -> int:
+        """How many of the bytes could be handed over without waiting; 0 where TLS would have to wrap them first."""
+        if self._plain is None or (file := self._plain.fileno()) < 0:
+            return 0
+        try:
+            return os.write(file, data)
+        except OSError:
+            return 0  # there is no room, or no connection any more: who waits for room is told which
+
     def close(self) -> None:
         """At once, and without a word; again is as good as once."""
         tcp = self.stream if isinstance(self.stream, trio.SocketStream) else self.stream.transport_stream
@@ -162,6 +171,8 @@ class ControlStream(trio.abc.Stream):
         self._control: deque[bytes] = deque()
         self._ended = self._is_idle = False
         self._waiting, self._settling = trio.lowlevel.ParkingLot(), trio.lowlevel.ParkingLot()
+        self._turn = trio.Lock()
+        self._rest = b""
 
     def put(self, frame: bytes, *, must: bool) -> None:
         """Pass a control frame on; one too many is dropped, unless it must arrive."""
@@ -181,7 +192,25 @@ class ControlStream(trio.abc.Stream):
         while not (self._ended or (self._is_idle and not self._control)):
             await self._settling.park()
 
+    def send_now(self, data: bytes) -> bool:
+        """Send it without waiting, if nothing else is on its way. True: it goes out, though the end of it perhaps only
+        with what is sent next, for which ``has_rest`` asks. False: nothing of it was sent."""
+        if self._turn.locked() or self._rest:
+            return False
+        count = self.transport.write_now(data)
+        self._rest = data[count:] if count else b""
+        return count > 0
+
+    @property
+    def has_rest(self) -> bool:
+        return bool(self._rest)
+
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        async with self._turn:
+            rest, self._rest = self._rest, b""
+            await self._send_all(rest + data if rest else data)
+
+    async def _send_all(self, data: bytes | bytearray | memoryview) -> None:
         try:
             await self.transport.stream.send_all(data)
         except trio.Cancelled:

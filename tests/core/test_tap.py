@@ -235,3 +235,47 @@ async def test_a_certificate_that_is_not_trusted_is_named(
         problem = await refused(port, sink, "wss", ssl_context=trusted)
     words = {"authority": "certificate verify failed", "name": "127.0.0.1", "no TLS": "WRONG_VERSION_NUMBER"}[wrong]
     assert (problem.code, words in str(problem)) == ("IDA-E4121", True), problem
+
+
+async def test_what_is_sent_without_waiting_arrives_whole_and_in_order(sink: Collector) -> None:
+    """Small, and larger than the socket has room for; with sends that wait, and pings, in between."""
+    texts = ["a", "b" * 125, "c" * 126, "d" * 70_000, *("e" * 1_000_000 for _ in range(8)), "g"]
+    heard: list[str] = []
+
+    async def serve(connection: trio_websocket.WebSocketConnection) -> None:
+        while True:
+            heard.append(await connection.get_message())
+            if heard[-1] == "end":
+                await connection.send_message("?heard all")
+
+    async with websocket_server(serve) as port, tap_to(port, sink) as tap, trio.open_nursery() as nursery:
+        nursery.start_soon(ending, tap)
+        waited = 0
+        for text in texts:
+            if not tap.send_now(text):
+                waited += 1
+                await tap.send(text)
+        await tap.ping()
+        await tap.flush()
+        await tap.send("end")
+        while not sink.shown:
+            await trio.sleep(0.01)
+        await tap.aclose()
+    assert heard == [*texts, "end"]
+    assert 0 < waited < len(texts)
+
+
+async def test_over_tls_nothing_is_sent_without_waiting(sink: Collector) -> None:
+    authority = trustme.CA()
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+    authority.configure_trust(client)
+
+    async def serve(connection: trio_websocket.WebSocketConnection) -> None:
+        await connection.get_message()
+
+    async with (
+        websocket_server(serve, server) as port,
+        tap_to(port, sink, "wss", ssl_context=client) as tap,
+    ):
+        assert not tap.send_now("a")
