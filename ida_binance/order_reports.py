@@ -231,6 +231,27 @@ def transfer(event: Row, now_ns: int) -> Transfer:
         reason="paid in" if amount > 0 else "taken out")  # fmt: skip
 
 
+def assets_of(info: Any) -> tuple[str, str]:
+    """Base and quote of the one symbol in an answer to ``exchangeInfo``."""
+    rows = info.get("symbols") if isinstance(info, dict) else None
+    if not isinstance(rows, list) or len(rows) != 1 or not isinstance(rows[0], dict):
+        raise Unreadable("exchangeInfo of one symbol that is none")
+    return _text(rows[0], "baseAsset"), _text(rows[0], "quoteAsset")
+
+
+def moves(event: Row, base: str, quote: str, now_ns: int) -> list[Transfer]:
+    """What a fill of a symbol that the run does not have moved, fee included."""
+    sign = 1 if _side(event.get("S")) is Side.BUY else -1
+    moved = [(base, sign * _amount(event, "l")), (quote, -sign * _amount(event, "Y"))]
+    if event.get("N"):
+        moved.append((_asset(event.get("N")), -_amount(event, "n", signed=True)))
+    reason = f"a fill of {_text(event, 's')}, which this run does not trade"
+    return [
+        Transfer(ts_local_ns=now_ns, ts_venue_ns=_time_ns(event, "T"), asset=asset, amount=amount, reason=reason)
+        for asset, amount in moved if amount
+    ]  # fmt: skip
+
+
 def _balances(rows: Any, names: tuple[str, str, str]) -> dict[str, tuple[Decimal, Decimal]]:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise Unreadable(f"balances that are none: {str(rows)[:40]!r}")

@@ -9,6 +9,7 @@ Source: Binance Spot API docs, rest-api.md (openOrders, myTrades, account), user
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -19,7 +20,7 @@ from ida_binance import order_wire
 from ida_binance.calls import Call, Outcome, Reply, call
 from ida_binance.known_orders import Known
 from ida_binance.order_manager import OrderManager
-from ida_binance.order_reports import OrderReports, Strange, Unreadable, account_balances
+from ida_binance.order_reports import OrderReports, Strange, Unreadable, account_balances, assets_of, moves
 from ida_binance.settling import NO_SUCH_ORDER, Settling
 from ida_core.clock import steady_ns
 from ida_core.errors import VenueError, VenueUnavailable
@@ -62,8 +63,10 @@ class Reconciler:
         self._every_s, self._patience_s = every_s, patience_s
         self._gaps = 0
         self._state = ""
-        self._wanted = trio.Event()
+        self._wanted, self._one_at_a_time = trio.Event(), trio.Lock()
         self._names: dict[tuple[int, int], str] = {}
+        self._strange: deque[Mapping[str, Any]] = deque()
+        self._assets: dict[str, tuple[str, str]] = {}
         self.snapshots = 0
         #: Greatest trade ids that are not to be told, by instrument: what was before the run.
         self.baseline: dict[int, int] = {}
@@ -76,6 +79,12 @@ class Reconciler:
         """From here on events may be missing."""
         self._gaps += 1
         self._say("DOWN", why)
+
+    def strange(self, event: Mapping[str, Any]) -> None:
+        """An event of a symbol that the run does not have: fills of others move balances, too."""
+        if event.get("x") == "TRADE":
+            self._strange.append(event)
+            self.want()
 
     def want(self) -> None:
         """Look as soon as may be."""
@@ -135,12 +144,19 @@ class Reconciler:
         Raises:
             Unanswered: not all of it was answered.
         """
+        async with self._one_at_a_time:
+            await self._look_at_all()
+
+    async def _look_at_all(self) -> None:
         rows = await self._open_rows()
         for row in rows:
             self._manager.tell_news(row)
         for i in range(len(self._reports.instruments)):
             await self._trades_since(i)
         await self._ask_about_others({(row.instrument, row.order_id) for row in rows})
+        while self._strange:
+            await self._tell_strange(self._strange[0])
+            self._strange.popleft()
         await self._snapshot()
 
     async def _open_rows(self) -> list[OrderUpdate]:
@@ -223,6 +239,20 @@ class Reconciler:
         return name
 
     # ------------------------------------------------------------- balances
+
+    async def _tell_strange(self, event: Mapping[str, Any]) -> None:
+        """What a fill of another symbol moved."""
+        symbol = str(event.get("s"))
+        try:
+            if symbol not in self._assets:
+                reply = await self._answer(call("exchangeInfo", {"symbol": symbol}))
+                self._assets[symbol] = assets_of(reply.body)
+            moved = moves(event, *self._assets[symbol], steady_ns())
+        except Unreadable as error:
+            self._manager.on_unreadable(f"executionReport of {symbol}: {error}")
+            return
+        for one in moved:
+            self._tell(one)
 
     async def _snapshot(self) -> None:
         """The balances, as they are when everything told before has happened, and nothing else: an event of the account

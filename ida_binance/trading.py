@@ -103,6 +103,11 @@ class Trading:
         self._overlaps = False
 
     @property
+    def is_at_work(self) -> bool:
+        """``run`` goes on: what is sent is sent, or waits for its turn."""
+        return self._to_rest is not None
+
+    @property
     def offset_ns(self) -> int:
         """The exchange's clock less ours, as last measured."""
         return self.budget.offset_ns

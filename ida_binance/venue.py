@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -30,6 +29,7 @@ from ida_core import (
     AmendOrder,
     AnyRequest,
     AuthError,
+    CancelAll,
     ConfigError,
     Event,
     IdaError,
@@ -41,7 +41,6 @@ from ida_core import (
     RequestSent,
     Timeline,
     VenueSetup,
-    VenueStatus,
     WorstCase,
 )
 from ida_core.clock import steady_ns
@@ -49,7 +48,9 @@ from ida_core.native import lib
 
 #: How long ``settle`` waits for requests without an answer, and for the exchange's.
 SETTLE_S = 30.0
-_POLL_S = 0.02
+#: How long orders may take to be cancelled when the prices have ended.
+LEAVE_S = 10.0
+_POLL_S, _AGAIN_S = 0.02, 1.0
 
 
 def open_venue(name: str, mode: str, setup: VenueSetup) -> BinanceVenue:
@@ -106,7 +107,7 @@ class BinanceVenue(LiveMarketVenue):
 
     def _assemble(self) -> None:
         config, reports, up = self._config, OrderReports(self._instruments), self._is_up
-        self._reports, self._health = reports, Health()
+        self._reports = reports
         self._manager = OrderManager(reports, self._tell, self._trading.send)
         self._manager.balances = dict(self._opening.balances)
         self._settling = Settling(
@@ -117,6 +118,7 @@ class BinanceVenue(LiveMarketVenue):
             patience_s=config.patience_s)  # fmt: skip
         self._reconciler.baseline = dict(enumerate(self._opening.newest))
         self._manager.on_unreadable = self._on_unreadable
+        self._manager.on_strange = self._reconciler.strange
 
     # ------------------------------------------------------------- requests
 
@@ -137,25 +139,43 @@ class BinanceVenue(LiveMarketVenue):
         """Have the last word on the account: what is in doubt is waited for, and all is asked for once more. Where the
         exchange does not answer within ``SETTLE_S``, what is not known stays so."""
         with trio.move_on_after(SETTLE_S):
-            while not self._settling.is_idle:
+            while self._trading.is_at_work and not self._settling.is_idle:
                 await trio.sleep(_POLL_S)
-            while True:
-                try:
-                    await self._reconciler.look()
-                    return
-                except Unanswered:
-                    await trio.sleep(1.0)
+            await self._last_look()
+
+    async def _last_look(self) -> None:
+        while self._trading.is_at_work:
+            try:
+                await self._reconciler.look()
+                return
+            except Unanswered:
+                await trio.sleep(_AGAIN_S)
 
     # ------------------------------------------------------------- beside the engine
 
     async def work(self) -> None:
-        parts = (super().work, self._trading.run, self._settling.run, self._reconciler.run)
+        parts = (self._trading.run, self._settling.run, self._reconciler.run)
         failures: list[IdaError] = []
         async with trio.open_nursery() as nursery:
             for part in parts:
-                nursery.start_soon(partial(_until_failure, part, failures, nursery.cancel_scope))
+                nursery.start_soon(_until_failure, part, failures, nursery.cancel_scope)
+            try:
+                await super().work()
+            except IdaError as error:
+                failures.append(error)
+                await self._leave(str(error))
+            nursery.cancel_scope.cancel()
         for failure in failures:
             raise failure
+
+    async def _leave(self, why: str) -> None:
+        """Without prices nobody can trade, and orders that nobody minds are not left behind."""
+        self._reconciler.gap(why)
+        self._manager.request(CancelAll(order_id="", ts_local_ns=steady_ns()), steady_ns())
+        with trio.move_on_after(LEAVE_S):
+            while self._manager.known.open() or not self._settling.is_idle:
+                await trio.sleep(_POLL_S)
+            await self._last_look()
 
     def _is_up(self) -> bool:
         return self._trading.is_up
@@ -184,8 +204,6 @@ class BinanceVenue(LiveMarketVenue):
 
     def _happening(self, what: int) -> Event | None:
         told = super()._happening(what)
-        if isinstance(told, VenueStatus):
-            told = self._health.whole("account" if what == lib.IDA_AT_DELIVERY else "prices", told)
         if what == lib.IDA_AT_DELIVERY and told is not None and not isinstance(told, RequestSent):
             return _stamped(told, self.now_ns)
         return told
@@ -230,32 +248,6 @@ class BinanceVenue(LiveMarketVenue):
 
     def close(self) -> None:
         self._feed.close()
-
-
-class Health:
-    """Of prices and account together: it is as well as the worse of the two.
-
-    >>> health, healthy = Health(), VenueStatus(state="HEALTHY")
-    >>> health.whole("account", healthy).state, health.whole("prices", healthy).state, health.whole("prices", healthy)
-    ('RECONCILING', 'HEALTHY', None)
-    """
-
-    _ORDER = ("DOWN", "RECONCILING", "HEALTHY")
-
-    def __init__(self) -> None:
-        began = VenueStatus(state="RECONCILING")
-        self._of = {"account": began, "prices": began}
-        self._told = ("", "")
-
-    def whole(self, part: str, status: VenueStatus) -> VenueStatus | None:
-        """What is to be told when a part is so; None: nothing that was not told."""
-        self._of[part] = status
-        worst = min(self._of.values(), key=lambda one: self._ORDER.index(one.state))
-        told = (worst.state, worst.reason if worst.state == "DOWN" else "")
-        if told == self._told:
-            return None
-        self._told = told
-        return msgspec.structs.replace(worst, ts_local_ns=status.ts_local_ns)
 
 
 async def _until_failure(part: Any, failures: list[IdaError], scope: trio.CancelScope) -> None:

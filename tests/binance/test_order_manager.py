@@ -382,6 +382,8 @@ class Exchange:
             number = call.params.get("orderId")
             rows = [t for t in self.trades if t["id"] >= first and number in (None, str(t["orderId"]))]
             return ok(rows[:limit])
+        if call.method == "exchangeInfo":
+            return ok({"symbols": [{"symbol": call.params["symbol"], "baseAsset": "ETH", "quoteAsset": "EUR"}]})
         self.meanwhile()
         return ok({"balances": self.balances})
 
@@ -404,6 +406,7 @@ class Asking(Bench):
         self.reconciler = Reconciler(
             self.manager, self.settling, self.manager._reports, self.exchange.ask, self.tell, lambda: True, every_s=60,
             patience_s=5)  # fmt: skip
+        self.manager.on_strange = self.reconciler.strange
 
     async def settle(self) -> None:
         async with trio.open_nursery() as nursery:
@@ -484,6 +487,15 @@ async def test_trades_are_read_a_page_at_a_time(monkeypatch: pytest.MonkeyPatch)
     await bench.reconciler.look()
     told = [event.trade_id for event in bench.told if isinstance(event, OrderUpdate) and event.execution is X.TRADE]
     assert told == list(range(4, 12))
+
+
+async def test_a_fill_of_another_symbol_is_told_by_what_it_moved() -> None:
+    bench = Asking()
+    bench.event(**TRADE, s="ETHEUR", c="web_7", Y="4.5")
+    await bench.reconciler.look()
+    moved = [(event.asset, event.amount) for event in bench.told if isinstance(event, Transfer)]
+    assert moved == [("ETH", Decimal("0.002")), ("EUR", Decimal("-4.5")), ("BNB", Decimal("-0.1"))]
+    assert bench.executions == []
 
 
 async def test_balances_that_an_event_fell_into_are_no_snapshot() -> None:
