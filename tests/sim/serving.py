@@ -74,12 +74,6 @@ class Client:
                 return found
             self.early.append(found)
 
-    async def read_id(self, identity: int, method: str) -> Any:
-        """The reply to one more request, which comes before those that are slow."""
-        found = await self.ask(method, None, identity)
-        assert found["id"] == identity
-        return found
-
     async def get(self, path: str, **params: Any) -> Any:
         async with httpx.AsyncClient() as http:
             return (await http.get(f"{self.server.addresses.rest}{path}", params=params)).json()
