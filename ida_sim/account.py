@@ -287,15 +287,17 @@ class Account:
     @exact
     def situation(self, instrument: Instrument, reference: Decimal | None = None) -> Situation:
         """What the filters ask about an order of ``instrument``."""
-        count = self._counts.get(instrument.name) or Count()
+        count = self._counts.get(instrument.name)
+        if count is None:
+            count = self._counts[instrument.name] = Count()
         if instrument.kind is not InstrumentKind.SPOT:
             held = self.position(instrument).quantity
         else:
             held = self._wallet.owned(instrument.base) + base(instrument, count.buys)
-        every = list(self._counts.values())
-        if every == [count]:
+        if len(self._counts) == 1:
             return Situation(reference, count.orders, held, count.stops, count.icebergs, count.orders, count.stops,
                              count.icebergs)
+        every = self._counts.values()
         return Situation(
             reference, count.orders, held, count.stops, count.icebergs, sum(c.orders for c in every),
             sum(c.stops for c in every), sum(c.icebergs for c in every))

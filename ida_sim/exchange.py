@@ -145,9 +145,11 @@ class Exchange:
             case CancelAll():
                 return self._cancel_all(member, request, now_ns)
             case PlaceList():
-                return self._lists.place(member, request, now_ns) + self.reports(request.instrument)
+                told = self._lists.place(member, request, now_ns)
+                return told + self.reports(request.instrument, member.number)
             case AmendOrder():
-                return amend(self._floor, member, request, now_ns) + self.reports(request.instrument)
+                told = amend(self._floor, member, request, now_ns)
+                return told + self.reports(request.instrument, member.number)
 
     def check(self, account: int, request: PlaceOrder) -> tuple[int, str] | None:
         """What the filters of its instrument have against an order, and nothing else: the venue's code and words."""
@@ -223,13 +225,16 @@ class Exchange:
 
     # ------------------------------------------------------------- what the matching engine said
 
-    def reports(self, index: int) -> list[Told]:
-        """Book the matching engine's new reports of one instrument, and tell them and what follows from them."""
+    def reports(self, index: int, asking: int | None = None) -> list[Told]:
+        """Book the matching engine's new reports of one instrument, and tell them and what follows from them.
+        ``asking``: an account whose holds have changed already."""
         told: list[Told] = []
-        touched: dict[int, bool] = {}  # account -> whether it has traded
+        touched = {} if asking is None else {asking: False}  # account -> whether it has traded
         matching, by_number = self._places[index].matching, self._floor.by_number[index]
-        while reports := matching.take_reports():
-            for report in reports:
+        has_followed = True  # what follows from a list may have made new ones
+        while has_followed:
+            has_followed = False
+            for report in matching.take_reports():
                 order = by_number[report.order_id]
                 update = self._floor.update(order, report)
                 told.append(Told(order.account, update, order, report.counter_order))
@@ -239,6 +244,7 @@ class Exchange:
                     self._floor.forget(order)
                 if order.list is not None:
                     told += self._lists.follow(order, update)
+                    has_followed = True
         if any(touched.values()) or matching.is_alarmed:
             told.extend(self._check_margin(index))
         for number, is_traded in touched.items():

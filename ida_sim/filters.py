@@ -97,8 +97,10 @@ def check_order(
     order: PlaceOrder, instrument: Instrument, situation: Situation = NOTHING_KNOWN
 ) -> Refused | None:
     """Return None when every filter lets ``order`` pass, else the venue's code and words."""
-    return (_incapable(order, instrument)
-            or _first_breach(_CHECKS, order, instrument, situation))
+    filters = instrument.filters
+    is_plain = not (order.iceberg or order.trailing_delta or filters.asset_max_quantity or filters.asset_max_notional)
+    checks = _PLAIN_CHECKS if is_plain else _CHECKS
+    return _incapable(order, instrument) or _first_breach(checks, order, instrument, situation)
 
 
 def _first_breach(
@@ -325,3 +327,5 @@ def _too_many(*limits: tuple[str, int, int | None]) -> Breach | None:
 _CHECKS: tuple[Check, ...] = (
     _price, _lot, _market_lot, _percent, _notional, _parts, _position, _trailing, _asset, _count
 )  # fmt: skip
+#: What can be broken by an order that is no iceberg and does not trail, where no asset is limited.
+_PLAIN_CHECKS: tuple[Check, ...] = (_price, _lot, _market_lot, _percent, _notional, _position, _count)

@@ -20,6 +20,7 @@ from ida_core import (
     Event,
     Execution,
     Instrument,
+    InstrumentKind,
     OrderStatus,
     OrderType,
     OrderUpdate,
@@ -232,7 +233,10 @@ class Floor:
         return None if ticks is None else self.instruments[index].price(ticks)
 
     def worst_price(self, request: PlaceOrder) -> int | None:
-        """Where a market order of this size would end, so that enough is held for it."""
+        """Where a market order of this size would end, so that enough is held for it; None where the order's own price
+        says it."""
+        if request.price is not None and self.instruments[request.instrument].kind is InstrumentKind.SPOT:
+            return None
         book = self.places[request.instrument].book
         side = request.side.opposite
         if request.stop_price is not None and (request.type in _UNPRICED_STOPS or request.peg is not None):

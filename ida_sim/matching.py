@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from ida_core import Book, OrderType, PegPrice, PlaceOrder, SelfTradePrevention, Side, TimeInForce
@@ -38,8 +39,9 @@ class Matching:
         self._count = ffi.new("size_t *")
         self._report = ffi.new("ida_report *")
 
-    @property
+    @cached_property
     def _match(self) -> Any:
+        """Stands once the timeline is built."""
         return lib.ida_timeline_match(self._timeline, self._index)
 
     def place(self, order_id: int, request: PlaceOrder, group: int, notional: int, reducible: int, now_ns: int,
