@@ -103,8 +103,13 @@ class InstrumentSettings(Filters, frozen=True, kw_only=True):
 
     def filters(self, venue: Filters) -> Filters:
         """Return the venue's limits with those that are set here in their place."""
-        mine = {name: getattr(self, name) for name in Filters.__struct_fields__}
-        return msgspec.structs.replace(venue, **{k: v for k, v in mine.items() if v is not None})
+        mine = self.given()
+        return msgspec.structs.replace(venue, **{k: mine[k] for k in Filters.__struct_fields__ if k in mine})
+
+    def given(self) -> dict[str, Any]:
+        """What is set here and is not what stands there without a word."""
+        bare = msgspec.structs.asdict(InstrumentSettings())
+        return {k: v for k, v in msgspec.structs.asdict(self).items() if v != bare[k]}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

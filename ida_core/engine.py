@@ -37,10 +37,12 @@ from ida_core.events import (
     Timer,
     VenueStatus,
 )
+from ida_core.filters import FilterCheck
 from ida_core.interrupts import Interrupted, Interrupts
 from ida_core.ledger import Ledger
 from ida_core.log import Log
 from ida_core.making import place_of
+from ida_core.model import InstrumentKind
 from ida_core.order import Order
 from ida_core.order_table import OrderTable
 from ida_core.portfolio import Portfolio
@@ -143,6 +145,7 @@ class Engine:
         self._contexts = [self._contexts_of(s, seed) for s in strategies]
         self._markets = [venue.market(i) for i in range(len(self.instruments))]
         self._state = RiskState(self.instruments, orders, portfolio, self._mid, self._is_trusted)
+        self._filters = FilterCheck(self.instruments, orders, self._mid, self._held)
         self._gate = RiskGate(checks, self._state, self.times, trace)
         self._send = venue.send
         if trace is not None:
@@ -153,6 +156,11 @@ class Engine:
 
     def _mid(self, instrument: int) -> float | None:
         return self._markets[instrument].book.mid
+
+    def _held(self, instrument: int) -> Decimal:
+        one = self.instruments[instrument]
+        spot = one.kind is InstrumentKind.SPOT
+        return self.ledger.balance(one.base) if spot else self.portfolio.account(instrument).quantity
 
     def _is_trusted(self, instrument: int) -> bool:
         return self.is_healthy and self._markets[instrument].synced
@@ -420,7 +428,8 @@ class Engine:
         began = time.perf_counter_ns()
         decided_ns = steady_ns() if self._is_live else 0
         self._state.now_ns = now_ns = self.venue.now_ns
-        refusal = self._gate.approve(request) or self.orders.request(request, now_ns)
+        refusal = (
+            self._filters.check(request, now_ns) or self._gate.approve(request) or self.orders.request(request, now_ns))
         if refusal is not None:
             self._keep(refusal)
             self.log.warning("refused", plugin=request.strategy, order_id=request.order_id, ts_ns=now_ns,

@@ -121,8 +121,15 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
         asset_max_notional: most of the quote asset in one order of this account.
         order_types: those that are allowed.
         stp_modes: those that are allowed.
-        iceberg_allowed, trailing_allowed, peg_allowed, amend_allowed, cancel_replace_allowed, oco_allowed, oto_allowed,
-            opo_allowed, quote_quantity_allowed: what the instrument can do at all.
+        iceberg_allowed: whether the instrument takes icebergs.
+        trailing_allowed: whether it takes trailing stops.
+        peg_allowed: whether it takes pegged orders.
+        amend_allowed: whether orders can be amended.
+        cancel_replace_allowed: whether an order can be replaced by another.
+        oco_allowed: whether it takes OCO lists.
+        oto_allowed: whether it takes OTO lists.
+        opo_allowed: whether it takes OPO lists.
+        quote_quantity_allowed: whether market orders can be given by their value.
     """
 
     min_price: Decimal | None = None

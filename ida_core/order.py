@@ -56,7 +56,7 @@ class Order(msgspec.Struct, kw_only=True, eq=False, gc=False):
     ``notional`` (ticks × lots) their value. They differ only while a fill is still missing.
     ``prevented``: lots taken away by self-trade prevention. ``carried``: lots that had been filled
     under the id this one replaced (amendment). ``amended_to``: the quantity, ``carried`` included,
-    that the last amendment told. ``asked`` is the last request sent for it:
+    that the last amendment told, of ``amends`` in all. ``asked`` is the last request sent for it:
     ``place``, ``cancel``, ``replace`` or ``amend``. ``list_id``: the list it is a leg of; ``pair``: the
     leg that ends when this one does something. ``contingent``: a pending leg, which the venue keeps
     until another has been filled; one that is to sell what that one buys has its quantity, the most it
@@ -77,6 +77,7 @@ class Order(msgspec.Struct, kw_only=True, eq=False, gc=False):
     quantity: int = 0
     quote_quantity: Decimal | None = None
     reduce_only: bool = False
+    iceberg: int = 0
     note: str = ""
     status: OrderStatus = OrderStatus.PENDING_NEW
     acknowledged: bool = False
@@ -86,6 +87,7 @@ class Order(msgspec.Struct, kw_only=True, eq=False, gc=False):
     prevented: int = 0
     carried: int = 0
     amended_to: int = 0
+    amends: int = 0
     venue_order_id: int = 0
     asked: str = "place"
     replaces: str = ""
@@ -152,6 +154,7 @@ class Order(msgspec.Struct, kw_only=True, eq=False, gc=False):
             self.filled = max(self.filled, self.traded)
         elif update.execution is Execution.REPLACED:
             self.amended_to = update.order_quantity
+            self.amends += 1
         elif update.execution is Execution.TRADE_PREVENTION and update.status not in CLOSED:
             self.prevented = max(self.prevented, self.quantity - self.filled - update.leaves)
         elif update.execution is Execution.STATUS and update.status is OrderStatus.FILLED:

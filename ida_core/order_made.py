@@ -18,6 +18,7 @@ def placed(request: PlaceOrder, now_ns: int) -> Order:
         quantity=request.quantity,
         quote_quantity=request.quote_quantity,
         reduce_only=request.reduce_only,
+        iceberg=request.iceberg,
         note=request.note,
         created_ns=now_ns,
         stamps={"requested": now_ns},

@@ -138,8 +138,8 @@ class OrderTable:
         iterating."""
         return MappingProxyType(self._open.setdefault((strategy, instrument), {}))
 
-    def open_count(self, instrument: int) -> int:
-        """How many orders are open on an instrument, of all strategies."""
+    def open_count(self, instrument: int | None = None) -> int:
+        """How many orders are open on an instrument, or on all, of all strategies."""
         return len(self._open.get((None, instrument), ()))
 
     def exposure(self, instrument: int) -> tuple[int, int]:

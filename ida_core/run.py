@@ -180,10 +180,7 @@ def build_plugins(settings: Settings, plugins: Plugins) -> tuple[list[Strategy],
 
 
 def _overrides(settings: Settings) -> dict[str, dict[str, Any]]:
-    return {
-        symbol: {k: v for k, v in msgspec.structs.asdict(own).items() if v is not None}
-        for symbol, own in settings.instruments.items()
-    }
+    return {symbol: own.given() for symbol, own in settings.instruments.items()}
 
 
 def build_engine(
