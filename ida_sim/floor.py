@@ -216,7 +216,20 @@ class Floor:
     def filtered(self, member: Member, request: PlaceOrder) -> Refused | None:
         instrument = self.instruments[request.instrument]
         situation = member.account.situation(instrument, self.reference(request.instrument))
+        if member.lists and (unheld := self._unheld(member, request.instrument)):
+            situation = situation._replace(
+                open_orders=situation.open_orders + unheld[0], all_orders=situation.all_orders + unheld[1],
+                stops=situation.stops + unheld[2], all_stops=situation.all_stops + unheld[3])
         return check_order(request, instrument, situation)
+
+    def _unheld(self, member: Member, index: int) -> tuple[int, int, int, int]:
+        """Pending legs that hold nothing before something was bought for them, and the stops among them; each of one
+        instrument and of all."""
+        legs = [leg for found in member.lists.values() if found.waits for leg in found.legs[1:]
+                if not leg.request.quantity]
+        stops = [leg for leg in legs if leg.request.type in STOPS]
+        return (sum(leg.request.instrument == index for leg in legs), len(legs),
+                sum(leg.request.instrument == index for leg in stops), len(stops))
 
     def pegged(self, request: PlaceOrder) -> PlaceOrder | None:
         """With the price that it gets; None: there is none. A stop's is taken when it is triggered."""

@@ -265,3 +265,21 @@ def test_a_pegged_order_takes_its_price_from_the_book(play, tape):
     assert [price for _, price, _, _ in seen.fills] == [1001]
     assert [u.reason for u in seen.of("REJECTED")] == ["There is no price in the order book to peg the order to."]
     assert settled(seen)
+
+
+# ---- what is counted -------------------------------------------------------------------------------
+
+
+def test_pending_legs_count_as_open_orders_before_they_hold_anything(play, tape, told):
+    grid = {"BTCUSDT": {"tick_size": D("0.1"), "lot_size": D("0.001"), "max_orders": 4}}
+    ids = []
+    tape.depth(99, [], [])
+
+    def more(ctx):
+        ids.extend(ctx.place(BUY, 10, 990) for _ in range(2))
+
+    seen = play(tape, {10: told.place(ListKind.OPOCO, (BUY, 100, 990, {}), above(0), below(0)), 30: more,
+                       70: lambda ctx: ctx.cancel_all()}, instruments=grid)
+    refused = [(u.order_id, u.reason) for u in seen.of("REJECTED")]
+    assert refused == [(ids[1], "Filter failure: MAX_NUM_ORDERS")]
+    assert settled(seen)
