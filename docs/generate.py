@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import click
 import msgspec
 
+from ida_binance.error_table import BY_WORDS, TABLE
 from ida_core import errors
 from ida_core.cli import cli
 from ida_core.codes import CODES
@@ -300,11 +301,19 @@ def server_key_keys() -> str:
     return keys(KeyFile)
 
 
+def binance_errors() -> str:
+    """What each code of the exchange asks for, and what is done about it; by words where these tell more."""
+    rows = [(str(code), found.name, f"`{found.action}`", found.ida) for code, found in TABLE.items()]
+    rows += [(f"{code} \"{words}\"", found.name, f"`{found.action}`", found.ida) for code, words, found in BY_WORDS]
+    return table(("code", "name", "asks for", "Ida"), sorted(rows, key=lambda row: -int(row[0].split(" ")[0])))
+
+
 GENERATED: dict[str, Callable[..., str]] = {
     "commands": commands, "exit_codes": exit_codes, "error_codes": error_codes, "core_settings": core_settings,
     "plugin_settings": plugin_settings, "settings_of": settings_of, "changes": changes, "decisions": decisions,
     "server_endpoints": server_endpoints, "server_trading": server_trading,
     "server_faults": server_faults, "server_fault_keys": server_fault_keys,
+    "binance_errors": binance_errors,
     "server_account_keys": server_account_keys, "server_key_keys": server_key_keys,
 }  # fmt: skip
 

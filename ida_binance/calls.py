@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from ida_binance.error_table import Advice, advice
+
 WS_API, REST = "ws-api", "rest"
 
 
@@ -75,6 +77,11 @@ class Reply(NamedTuple):
     @property
     def is_ok(self) -> bool:
         return self.outcome is Outcome.OK
+
+    @property
+    def advice(self) -> Advice:
+        """What the exchange's refusal asks for; see ``error_table``."""
+        return advice(self.code, self.msg, self.status)
 
 
 class _Kind(NamedTuple):

@@ -10,15 +10,16 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ida_binance.calls import Outcome
+from ida_binance.error_table import Action, codes
 
 #: The exchange itself does not know what became of it: unknown error, internal error, unexpected response, timeout.
-UNSETTLED = frozenset((-1000, -1001, -1006, -1007))
+UNSETTLED = codes(Action.UNKNOWN)
 #: Of these, words that are not Binance's are as good: nothing behind the front door has seen the request.
 _AT_THE_DOOR = frozenset((403, 404, 418, 429))
 CLOCK = -1021
 TOO_MANY_ORDERS = -1015
 #: The key itself is refused, whatever is asked.
-NOT_ALLOWED = frozenset((-1002, -1022, -2014, -2015))
+NOT_ALLOWED = codes(Action.STOP)
 
 
 class Words(NamedTuple):

@@ -46,7 +46,7 @@ class RestCalls:
             outcome = Outcome.UNKNOWN if pending.sent_ns else Outcome.NOT_SENT
             by = REST if pending.sent_ns else ""
             return Reply(outcome, 0, 0, str(error), None, pending.sent_ns, steady_ns(), by), ()
-        reply = _judged(pending.sent_ns, response.status_code, response.headers, body)
+        reply = judged(pending.sent_ns, response.status_code, response.headers, body)
         return reply, told_by_headers(response.headers)
 
     def _url(self, wanted: Call, params: dict[str, str]) -> str:
@@ -57,7 +57,8 @@ class RestCalls:
         return {"X-MBX-APIKEY": self._credentials.api_key} if wanted.is_signed else {}
 
 
-def _judged(sent_ns: int, status: int, headers: Mapping[str, str], body: bytes) -> Reply:
+def judged(sent_ns: int, status: int, headers: Mapping[str, str], body: bytes) -> Reply:
+    """What an answer means; ``headers`` are looked up by lower-case names."""
     try:
         found = msgspec.json.decode(body)
     except UNREADABLE:

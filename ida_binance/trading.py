@@ -125,6 +125,9 @@ class Trading:
         if self._to_rest is None:
             pending.lost("not connected: trading is not at work", "")
             return
+        if not all(map(_is_text, call.params.values())):
+            pending.lost(f"not sent: {call.name} has a parameter that UTF-8 cannot spell", "")
+            return
         self._turns.add(pending)
         self._pump()
 
@@ -372,6 +375,11 @@ class Trading:
 
 #: What waiting does not mend: no WebSocket there, refused, not trusted.
 HOPELESS = ("IDA-E4112", "IDA-E4120", "IDA-E4121")
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can be sent; a lone surrogate cannot."""
+    return value.isascii() or not any("\ud800" <= char <= "\udfff" for char in value)
 
 
 def _nothing() -> None:

@@ -6,15 +6,19 @@ fix-api.md (the Ed25519 example), read 2026-07.
 
 import base64
 import copy
+import json
 import pickle
 import traceback
+from urllib.parse import parse_qsl
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
+from hypothesis import given, strategies as st
 
+from ida_binance.api_frames import request
 from ida_binance.calls import METHODS, api_restrictions, call
 from ida_binance.credentials import Credentials
 from ida_binance.signing import rest_query, signed_params, signed_query, ws_payload
@@ -61,6 +65,25 @@ def test_websocket_api_requests_are_signed_as_documented(
     assert signed["signature"] == signature
     assert signed["apiKey"] == KEY
     assert signed["symbol"] == symbol
+
+
+@given(st.dictionaries(st.sampled_from(["symbol", "newClientOrderId", "price"]), st.text(max_size=12), min_size=1))
+def test_whatever_a_symbol_or_an_id_is_what_is_signed_is_what_is_sent(params: dict[str, str]) -> None:
+    """Lone surrogates are no text of UTF-8: they are refused before anything is signed."""
+    key = hmac_key()
+    if any(0xD800 <= ord(char) <= 0xDFFF for value in params.values() for char in value):
+        for sign in (signed_query, signed_params):
+            with pytest.raises(UnicodeEncodeError):
+                sign(params, key)  # type: ignore[operator]
+        return
+    payload, _, signature = signed_query(params, key).rpartition("&signature=")
+    assert signature == key.sign(payload.encode("ascii"))
+    assert dict(parse_qsl(payload, keep_blank_values=True, strict_parsing=True)) == params
+    frame = json.loads(request(1, "order.place", signed_params(params, key)))["params"]
+    signature = frame.pop("signature")
+    assert frame == {**params, "apiKey": KEY}
+    assert signature == key.sign(ws_payload(frame))
+    assert SECRET not in json.dumps(frame)
 
 
 def test_ed25519_signs_as_documented() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 import trio
@@ -202,6 +203,27 @@ async def test_the_end_of_the_stream_of_events_is_told_and_a_new_one_is_opened()
         await client.until(lambda: len(client.states) == 3)
         assert [up for up, _ in client.states] == [True, False, True]
         assert len(server.asked("userDataStream.subscribe.signature")) == 2
+
+
+ODD_IDS = ["", "x" * 5000, "a\0b", "\"}{", "\u6d4b\u8bd5", "\ud800", "a&symbol=ETHUSDT", "%00=1"]
+
+
+@pytest.mark.parametrize("name", ODD_IDS, ids=lambda name: ascii(name)[:20])
+@pytest.mark.parametrize("by", ["ws-api", "rest"])
+async def test_whatever_an_id_is_it_goes_as_it_is_or_not_at_all(name: str, by: Any) -> None:
+    config = QUICK._replace(by=by)
+    async with (
+        api_server() as server,
+        rest_server() as rest,
+        trading(server.url, config=config, rest=rest.url) as client,
+    ):
+        server.handlers["order.place"] = lambda _: {"status": 200, "result": {}}
+        reply = await client.trading.ask(place(name))
+        ids = [params["newClientOrderId"] for params in server.asked("order.place")]
+        ids += [parse_qs(target.partition("?")[2], keep_blank_values=True)["newClientOrderId"][0]
+                for _, target in rest.asked]  # fmt: skip
+        assert ids == ([] if name == "\ud800" else [name])
+        assert reply.outcome is (Outcome.NOT_SENT if name == "\ud800" else Outcome.OK)
 
 
 async def test_when_it_ends_each_request_has_its_reply() -> None:
