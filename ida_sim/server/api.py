@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -135,7 +136,8 @@ class Api:
             if endpoint.security != NONE:
                 signed = self.access.admit(endpoint.security, given, caller.shown, caller.address)
                 counts = self.access.counts[signed.account.name]
-            call = Call(self.market, self.limits, given, endpoint.known, caller.unit_ns, signed, counts)
+            call = Call(self.market, self.limits, given, endpoint.known, caller.unit_ns, signed, counts,
+                        partial(self.faults.take, ANSWER, caller.target))
             body = self._carried_out(endpoint, call)
         except Refusal as refusal:
             return self._refused(endpoint, refusal, counts)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from ida_core import Instrument
 from ida_sim.server.access import NONE, Signed
 from ida_sim.server.exchange_info import PERMISSIONS, symbol_entry
+from ida_sim.server.faults import Placed
 from ida_sim.server.limits import Limits
 from ida_sim.server.order_counts import OrderCounts
 from ida_sim.server.parameters import (
@@ -69,6 +70,13 @@ class Snapshot(NamedTuple):
     asks: Levels
 
 
+Strikes = Callable[[Collection[str]], Placed | None]
+
+
+def _spares(kinds: Collection[str]) -> None:
+    """No fault strikes."""
+
+
 class Call:
     """One request while it is answered.
 
@@ -76,11 +84,13 @@ class Call:
         unit_ns: of times in the answer, a million for ms.
         signed: who asks, of a signed request.
         counts: of orders, of whose account it is.
+        strikes: tells the fault of one of these kinds that strikes the request.
     """
 
     def __init__(self, market: Served, limits: Limits, sent: Mapping[str, str], known: Collection[str],
-                 unit_ns: int = MS_NS, signed: Signed | None = None, counts: OrderCounts | None = None) -> None:
-        self.market, self.limits, self.unit_ns = market, limits, unit_ns
+                 unit_ns: int = MS_NS, signed: Signed | None = None, counts: OrderCounts | None = None,
+                 strikes: Strikes = _spares) -> None:
+        self.market, self.limits, self.unit_ns, self.strikes = market, limits, unit_ns, strikes
         self.signed, self.counts = signed, counts
         #: Why nothing may be placed any more: for a replacement to judge, that may cancel all the same.
         self.order_refusal: Refusal | None = None

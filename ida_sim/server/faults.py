@@ -63,6 +63,10 @@ KINDS: Mapping[str, Kind] = {
     "418": Kind(ANSWER, True, "answers that the address is banned, for `retry_after_s`"),
     "slow-answer": Kind(ANSWER, False, "carries a request out at once, and answers `delay_ms` late"),
     "slow-request": Kind(ANSWER, False, "receives a request `delay_ms` late, and carries it out then"),
+    "fill-before-cancel": Kind(ANSWER, True, "has half of what rests of an order filled just before its cancel is "
+                               "carried out"),
+    "late-engine": Kind(ANSWER, True, "has the matching engine look at an order `delay_ms` later: it may be too old by "
+                        "then"),
     "ban": Kind(MOMENT, True, "bans everybody for `retry_after_s`: 418 for every request, no new connection"),
     "terminate-user-data": Kind(MOMENT, True, "ends subscriptions to user data with `eventStreamTerminated`"),
     "24h-close": Kind(MOMENT, True, "closes websockets as after 24 hours"),

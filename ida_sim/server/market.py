@@ -14,6 +14,7 @@ from ida_sim.config import SimConfig
 from ida_sim.fees import DISCOUNT_ASSET
 from ida_sim.funding import opening_balances
 from ida_sim.queues import queue_model
+from ida_sim.server.exchange_info import with_filters
 from ida_sim.server.symbol_market import SymbolMarket, first_snapshot
 from ida_sim.sources import (
     SYNTHETIC_START_NS,
@@ -160,7 +161,8 @@ def _synthetic(item: Listed, number: int, setup: MarketSetup) -> SymbolMarket:
         seed=setup.venue.seed * 1_000_003 + number, start_ns=SYNTHETIC_START_NS, start_price=item.first_price,
         typical_quantity=max(typical, 1), volatility=config.volatility, events_per_s=config.events_per_s,
         half_spread=config.half_spread_ticks, latency_ms=config.feed_latency_ms, jitter_ms=config.feed_jitter_ms))
-    symbol = SymbolMarket(item.instrument, timeline, speed=setup.speed, first_price=item.first_price)
+    instrument = with_filters(item.instrument, item.highest)
+    symbol = SymbolMarket(instrument, timeline, speed=setup.speed, first_price=item.first_price)
     symbol.warm_up(WARM_UP_S, time.time_ns())
     return symbol
 
@@ -205,5 +207,5 @@ def _replayed(item: Listed, holders: Sequence[tuple[Feed, int, int]], setup: Mar
         raise ConfigError(f"{item.instrument.symbol}: the feed holds no market data of it", code="IDA-E7002")
     singles = any(feed.ids(index, "trade") for feed, index, _ in holders)
     return SymbolMarket(
-        item.instrument, timeline, offset_ns=holders[0][2], speed=setup.speed, has_singles=singles,
-        first_price=item.first_price)
+        with_filters(item.instrument, item.highest), timeline, offset_ns=holders[0][2], speed=setup.speed,
+        has_singles=singles, first_price=item.first_price)

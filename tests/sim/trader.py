@@ -82,11 +82,11 @@ async def trading(**options: Any) -> AsyncIterator[Trader]:
 
 
 @asynccontextmanager
-async def another(trader: Trader, name: str = "other", **options: Any) -> AsyncIterator[Trader]:
+async def another(trader: Trader, name: str = "other", bitcoins: int = 10, **options: Any) -> AsyncIterator[Trader]:
     """One more account at the same server."""
     server = trader.server
     account = server.trading.open(
-        name, [ApiKey("HMAC")], {"USDT": Decimal(1_000_000), "BTC": Decimal(10)}, **options)
+        name, [ApiKey("HMAC")], {"USDT": Decimal(1_000_000), "BTC": Decimal(bitcoins)}, **options)
     server.access.add(account)
     async with httpx.AsyncClient(base_url=server.addresses.rest) as http:
         yield Trader(server, http, account)

@@ -71,6 +71,9 @@ class TradingAccount:
         self._open.setdefault(order.symbol, {})[order.id] = order
 
     def rename(self, order: Order, client_id: str) -> None:
+        """Its former client order id is free again."""
+        if self._named.get((order.symbol, order.client_id)) is order:
+            del self._named[order.symbol, order.client_id]
         order.client_id = client_id
         self._named[order.symbol, client_id] = order
 

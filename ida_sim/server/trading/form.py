@@ -174,7 +174,7 @@ class Leg:
         listing = self._listing
         price_ticks, stop_ticks, lots = ticks_of(listing, price), ticks_of(listing, stop), lots_of(listing, quantity)
         shown = lots_of(listing, iceberg) if iceberg else 0
-        if shown > lots:
+        if quantity is not None and shown > lots:
             raise Refusal(-2010, "IcebergQty exceeds QTY.")
         request = PlaceOrder(
             instrument=listing.index, order_id=name, side=buys, type=kind, quantity=lots, price=price_ticks,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from ida_core import AmendOrder, CancelOrder, OrderStatus, OrderType, OrderUpdate
-from ida_sim.server.endpoints import Call
+from ida_sim.server.endpoints import MS_NS, Call
 from ida_sim.server.parameters import Parameters, Refusal, not_valid
 from ida_sim.server.trading import shapes
 from ida_sim.server.trading.accounts import TradingAccount
@@ -68,7 +68,8 @@ def arrive(call: Call) -> None:
     """The request is read whole, and reaches the matching engine: there its time is looked at once more."""
     call.parameters.finish()
     assert call.signed is not None
-    call.signed.check_time(call.market.now_ns())
+    late = call.strikes(("late-engine",))
+    call.signed.check_time(call.market.now_ns() + (int(late.fault.delay_ms * MS_NS) if late else 0))
     if not call.account.can_trade:
         raise Refusal(-2010, "This action is disabled on this account.")
 
@@ -243,7 +244,8 @@ def take_back(call: Call, desk: Desk, order: Order | None, cancel_id: str, may: 
     """
     if order is None or not order.is_open:
         raise Refusal(*UNKNOWN_ORDER)
-    desk.trading.before_cancel(order)
+    if call.strikes(("fill-before-cancel",)):
+        desk.trading.fill_half(order)
     if not order.is_open:
         raise Refusal(*UNKNOWN_ORDER)
     if not may(order):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ida_core import ListKind
 from ida_sim.server.access import TRADE, USER_DATA
 from ida_sim.server.endpoints import Call, Endpoint, Weight
-from ida_sim.server.trading import placing, queries
+from ida_sim.server.trading import lists, placing, queries
 
 
 def _flat(weight: int) -> Weight:
@@ -42,12 +43,20 @@ TRADING = (
     _done("POST", "sor/order", "sor.order.place", placing.place_smart, placing.NEW),
     _done("POST", "sor/order/test", "sor.order.test", placing.test_smart, (*placing.NEW, "computeCommissionRates"),
           _test_weight),
+    *(_done("POST", f"orderList/{kind.lower()}", f"orderList.place.{kind.lower()}", lists.placer(kind), known)
+      for kind, known in ((ListKind.OCO, lists.OCO), (ListKind.OTO, lists.OTO), (ListKind.OTOCO, lists.OTOCO),
+                          (ListKind.OPO, lists.OPO), (ListKind.OPOCO, lists.OPOCO))),
+    _done("POST", "order/oco", "orderList.place", lists.place_old, lists.OLD),
+    _done("DELETE", "orderList", "orderList.cancel", lists.cancel, lists.CANCEL),
     _asked("order", "order.status", queries.order_status, 4, _NAMED),
     _asked("openOrders", "openOrders.status", queries.open_orders,
            lambda sent: 6 if sent.get("symbol") else 80, ("symbol",)),
     _asked("allOrders", "allOrders", queries.all_orders, 20, (*_BY_TIME, "orderId")),
     _asked("order/amendments", "order.amendments", queries.amendments, 4,
            ("symbol", "orderId", "fromExecutionId", "limit")),
+    _asked("orderList", "orderList.status", queries.list_status, 4, ("orderListId", "origClientOrderId")),
+    _asked("allOrderList", "allOrderLists", queries.all_lists, 20, ("fromId", "startTime", "endTime", "limit")),
+    _asked("openOrderList", "openOrderLists.status", queries.open_lists, 6),
     _asked("account", "account.status", queries.account_status, 20, ("omitZeroBalances",)),
     _asked("account/commission", "account.commission", queries.commission, 20, ("symbol",)),
     _asked("rateLimit/order", "account.rateLimits.orders", queries.order_counts, 40),

@@ -17,9 +17,11 @@ from ida_core import (
     Execution,
     Instrument,
     OrderStatus,
+    OrderType,
     OrderUpdate,
     PlaceList,
     PlaceOrder,
+    TimeInForce,
 )
 from ida_sim.account import Account
 from ida_sim.exchange import Exchange, Told
@@ -35,6 +37,8 @@ from ida_sim.server.trading.records import STOPS, Amendment, Fill, Order, OrderL
 EXPIRIES = frozenset({
     "REJECTED", "EXCHANGE_CANCELED", "OCO_TRIGGER", "OTO_PHASE_ONE_EXPIRED", "UNFILLED_IOC_QUANTITY_EXPIRED",
     "UNFILLED_FOK_ORDER_EXPIRED", "INSUFFICIENT_LIQUIDITY", "EXECUTION_RULE_PRICE_RANGE_EXCEEDED"})
+#: What somebody has who fills a client's order because a fault asks for it, and how often he tries.
+_PLENTY, _MOST_STEPS = Decimal(10**15), 1000
 #: As which execution a report is told.
 _TOLD_AS = {Execution.TRIGGERED: "NEW"}
 _REFUSALS = frozenset({Execution.REJECTED, Execution.CANCEL_REJECTED, Execution.REPLACE_REJECTED})
@@ -109,6 +113,7 @@ class Trading:
         self.assets = sorted({asset for each in found for asset in (each.instrument.base, each.instrument.quote)})
         self.accounts: dict[int, TradingAccount] = {}
         self._names, self._lists, self._intents = count(1), count(0), dict[str, Intent]()
+        self._somebody: int | None = None
         self._outcome: tuple[TradingAccount, Outcome] | None = None
         for each in found:
             each.symbol.on_reports = partial(self._hear, each.index)
@@ -158,14 +163,33 @@ class Trading:
         self.market.wake()
         return outcome
 
-    def before_cancel(self, order: Order) -> None:
-        """A cancel is about to be carried out."""
+    def fill_half(self, order: Order) -> None:
+        """Have somebody of no account here trade with half of what rests of an order, and with all that is before it;
+        no half is filled that is too small to be an order."""
+        listing, lots = self.listings[order.symbol], order.left // 2
+        if not (lots and order.is_working and order.request.price):
+            return
+        before, side = order.executed, order.side.opposite
+        resting = listing.symbol.place.matching.order(order.id)
+        first = lots + (max(resting.ahead, 0) if resting is not None else 0)
+        for lots_now in (first, *[lots] * _MOST_STEPS):
+            request = PlaceOrder(
+                instrument=listing.index, order_id=self.name(), side=side, type=OrderType.LIMIT, quantity=lots_now,
+                price=order.request.price, tif=TimeInForce.IOC)
+            told = self.exchange.handle(self._stranger(), request, listing.symbol.place.now_ns)
+            self._take(told)
+            if order.executed != before or not any(each.order for each in told):
+                break
 
-    def open_list(self, account: TradingAccount, symbol: str, kind: str, client_id: str) -> OrderList:
-        """A list that is about to be placed."""
-        found = OrderList(next(self._lists), symbol, kind, client_id, self.market.now_ns())
-        account.lists[found.id] = found
-        return found
+    def _stranger(self) -> int:
+        """The number of an account that is nobody's."""
+        if self._somebody is None:
+            self._somebody = self.exchange.open_account(Account(dict.fromkeys(self.assets, _PLENTY)))
+        return self._somebody
+
+    def next_list(self) -> int:
+        """The number of a new list."""
+        return next(self._lists)
 
     def order_of(self, account: TradingAccount, symbol: str, request: PlaceOrder) -> Order | None:
         """The order that ``request`` was accepted as."""
