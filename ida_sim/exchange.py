@@ -37,6 +37,7 @@ from ida_core import (
     BalanceUpdate,
     CancelAll,
     CancelOrder,
+    Event,
     Execution,
     Instrument,
     InstrumentKind,
@@ -74,6 +75,10 @@ from ida_sim.order_lists import OrderLists
 
 __all__ = ["BUSY", "Exchange", "Place", "Standing", "Told", "refusals"]
 MOST_TICKS = 2**63 - 1
+
+
+def _is_late(event: Event) -> bool:
+    return isinstance(event, OrderUpdate) and event.reason == END_OF_DATA
 
 
 def _set_alarm(matching: Matching, reach: Decimal | None) -> None:
@@ -146,6 +151,7 @@ class Exchange:
                 return self._cancel_all(member, request, now_ns)
             case PlaceList():
                 told = self._lists.place(member, request, now_ns)
+                self._late[request.instrument] += sum(_is_late(each.event) for each in told)
                 return told + self.reports(request.instrument, member.number)
             case AmendOrder():
                 told = amend(self._floor, member, request, now_ns)

@@ -244,3 +244,18 @@ def test_whatever_happens_the_books_are_right(seed: int) -> None:
         "NEW", "CANCELED", "REPLACED", "TRIGGERED", "TRADE MATCHED", "TRADE TOOK", "EXPIRED OCO_TRIGGER",
         "EXPIRED OTO_PHASE_ONE_EXPIRED", "EXPIRED REJECTED", "TRADE_PREVENTION SELF_TRADE_PREVENTION",
     } <= set(world.seen)
+
+
+def test_pending_legs_count_as_open_orders_before_they_hold_anything() -> None:
+    world = World(1)
+    world.advance(1_000_000_000)
+    rest = {"type": OrderType.LIMIT_MAKER, "side": Side.SELL, "quantity": 0}
+    for _ in range(8):
+        working = PlaceOrder(order_id=world.name(), instrument=0, side=Side.BUY, type=OrderType.LIMIT, quantity=1,
+                             price=MID - 5_000)
+        legs = working, world.at(rest, MID + 9_000), world.at(rest | {"type": OrderType.STOP_LOSS}, MID - 9_000)
+        world.ask(0, PlaceList(order_id=world.name(), instrument=0, kind=ListKind.OPOCO, legs=legs))
+    while not world.seen["REJECTED Filter failure: MAX_NUM_ORDERS"]:
+        world.ask(0, PlaceOrder(order_id=world.name(), instrument=0, side=Side.BUY, type=OrderType.LIMIT, quantity=1,
+                                price=MID - 6_000))
+    assert len(world.exchange.orders(0)) == 60

@@ -267,19 +267,13 @@ def test_a_pegged_order_takes_its_price_from_the_book(play, tape):
     assert settled(seen)
 
 
-# ---- what is counted -------------------------------------------------------------------------------
+# ---- what comes too late --------------------------------------------------------------------------
 
 
-def test_pending_legs_count_as_open_orders_before_they_hold_anything(play, tape, told):
-    grid = {"BTCUSDT": {"tick_size": D("0.1"), "lot_size": D("0.001"), "max_orders": 4}}
-    ids = []
-    tape.depth(99, [], [])
-
-    def more(ctx):
-        ids.extend(ctx.place(BUY, 10, 990) for _ in range(2))
-
-    seen = play(tape, {10: told.place(ListKind.OPOCO, (BUY, 100, 990, {}), above(0), below(0)), 30: more,
-                       70: lambda ctx: ctx.cancel_all()}, instruments=grid)
-    refused = [(u.order_id, u.reason) for u in seen.of("REJECTED")]
-    assert refused == [(ids[1], "Filter failure: MAX_NUM_ORDERS")]
+def test_a_list_that_comes_after_the_last_market_event_expires_and_is_counted(play, tape, told):
+    tape.depth(50, [], [])
+    seen = play(tape, {47: told.place(ListKind.OCO, above(), below())})
+    assert {(u.execution.value, u.reason) for u in seen.kept if getattr(u, "order_id", "") in told.ids
+            and hasattr(u, "execution")} == {("EXPIRED", "END_OF_DATA")}
+    assert any("2 orders arrived after the last market event" in w for w in seen.venue.warnings())
     assert settled(seen)
