@@ -6,15 +6,16 @@ Source: Binance Spot API docs, rest-api.md (exchangeInfo) and filters.md.
 """
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import msgspec
 
 from ida_binance.decoder import Grid
+from ida_binance.order_limits import abilities_of, by_name, limits_of, number
 from ida_binance.unreadable import UNREADABLE
 from ida_core.errors import ConfigError, VenueError
-from ida_core.model import Filters, Instrument, is_sane
+from ida_core.model import Filters, Instrument
 from ida_core.nearest import suggestion
 
 #: The stream name under which a recording keeps its part of ``exchangeInfo``.
@@ -23,20 +24,6 @@ STREAM = "!exchangeInfo"
 LEAST_REACH, MOST_REACH = 1 << 16, 1 << 30
 #: What the core's decimals can have.
 MOST_PLACES = 18
-
-_NAMES = {
-    "PRICE_FILTER": {"minPrice": "min_price", "maxPrice": "max_price"},
-    "LOT_SIZE": {"minQty": "min_quantity", "maxQty": "max_quantity"},
-    "MARKET_LOT_SIZE": {"minQty": "market_min_quantity", "maxQty": "market_max_quantity"},
-    "MIN_NOTIONAL": {"minNotional": "min_notional"},
-    "NOTIONAL": {"minNotional": "min_notional", "maxNotional": "max_notional"},
-    "PERCENT_PRICE": {},
-    "PERCENT_PRICE_BY_SIDE": {
-        "bidMultiplierUp": "bid_multiplier_up", "bidMultiplierDown": "bid_multiplier_down",
-        "askMultiplierUp": "ask_multiplier_up", "askMultiplierDown": "ask_multiplier_down",
-    },
-    "MAX_POSITION": {"maxPosition": "max_position"},
-}  # fmt: skip
 
 
 class RateLimit(msgspec.Struct, frozen=True, rename="camel"):
@@ -116,7 +103,7 @@ class ExchangeInfo:
             raise ConfigError(
                 f"symbol {symbol} is not listed at the exchange{suggestion(symbol, self.names)}", code="IDA-E3004")
         own, text = self._symbols[symbol]
-        filters = {str(f.get("filterType", "")): f for f in own.filters}
+        filters = by_name(own.filters)
         given = overrides or {}
         grid = Grid(
             _step(own, filters, ("PRICE_FILTER", "tickSize"), given.get("tick_size"), own.quote_asset_precision),
@@ -132,7 +119,9 @@ class ExchangeInfo:
         """
         given = {key: value for key, value in (overrides or {}).items() if value is not None}
         listing = self.listing(symbol, given)
-        limits = _limits(listing) | {key: given[key] for key in Filters.__struct_fields__ if key in given}
+        exchange = by_name(msgspec.json.decode(raw) for raw in self._document.exchange_filters)
+        limits = limits_of(symbol, {**listing.filters, **exchange}) | abilities_of(msgspec.json.decode(listing.text))
+        limits |= {key: given[key] for key in Filters.__struct_fields__ if key in given}
         return Instrument(
             symbol=symbol, base=listing.base, quote=listing.quote,
             tick_size=listing.grid.tick_size, lot_size=listing.grid.lot_size, filters=Filters(**limits),
@@ -162,33 +151,11 @@ def highest_ticks(instrument: Instrument, first_price: int) -> int:
     return min(max(reach, 2 * first_price, LEAST_REACH), MOST_REACH)
 
 
-def _limits(listing: Listing) -> dict[str, Any]:
-    limits: dict[str, Any] = {}
-    for name, fields in _NAMES.items():
-        for theirs, ours in fields.items():
-            value = _number(listing.symbol, listing.filters, name, theirs)
-            if value:
-                limits[ours] = value
-    limits |= _either_side(listing, limits)
-    orders = listing.filters.get("MAX_NUM_ORDERS", {}).get("maxNumOrders")
-    return limits | ({"max_orders": orders} if isinstance(orders, int) and orders > 0 else {})
-
-
-def _either_side(listing: Listing, limits: Mapping[str, Any]) -> dict[str, Decimal]:
-    """PERCENT_PRICE bounds both sides alike; where sides have their own, those count."""
-    found: dict[str, Decimal] = {}
-    for theirs, ours in (("multiplierUp", "multiplier_up"), ("multiplierDown", "multiplier_down")):
-        value = _number(listing.symbol, listing.filters, "PERCENT_PRICE", theirs)
-        if value:
-            found |= {f"{side}_{ours}": value for side in ("bid", "ask") if f"{side}_{ours}" not in limits}
-    return found
-
-
 def _step(
     own: _Symbol, filters: Mapping[str, Mapping[str, Any]], field: tuple[str, str], given: Decimal | None, places: int
 ) -> Decimal:
     """The step that the filter sets, or the asset's precision where the filter is off; ``given`` may be finer."""
-    step = _number(own.symbol, filters, *field) or _least(own.symbol, places)
+    step = number(own.symbol, filters, *field) or _least(own.symbol, places)
     if given is not None and step % given:
         raise ConfigError(
             f"instruments.{own.symbol}: a step of {given}, but the exchange's {field[1]} is {step}, which is no "
@@ -201,18 +168,3 @@ def _least(symbol: str, places: int) -> Decimal:
         raise VenueError(
             f"exchangeInfo: {symbol} has {places} decimal places, not 0 to {MOST_PLACES}", code="IDA-E4120")
     return Decimal(1).scaleb(-places)
-
-
-def _number(symbol: str, filters: Mapping[str, Mapping[str, Any]], name: str, field: str) -> Decimal:
-    """A number of a filter; 0 where there is none, which is how the exchange turns a rule off."""
-    text = filters.get(name, {}).get(field)
-    if text is None:
-        return Decimal(0)
-    try:
-        number = Decimal(str(text))
-    except InvalidOperation:
-        number = Decimal("NaN")
-    if not is_sane(number) or number < 0:
-        raise VenueError(
-            f"exchangeInfo: {symbol} {name}.{field} = {text!r} is no decimal of 0 or more", code="IDA-E4120")
-    return number

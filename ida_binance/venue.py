@@ -20,6 +20,7 @@ from ida_binance.environments import addresses
 from ida_binance.key_sources import load_credentials
 from ida_binance.live import FEEDS, BinanceConfig, BinanceFeed
 from ida_binance.opening import Account, Asker, read_account
+from ida_binance.order_limits import with_own_limits
 from ida_binance.order_manager import OrderManager
 from ida_binance.order_reports import OrderReports
 from ida_binance.reconcile import Reconciler, Unanswered
@@ -96,6 +97,8 @@ class BinanceVenue(LiveMarketVenue):
         config, rest = self._config, self._feed.asked.rest
         asker = Asker(rest, credentials, config.recv_window_ms)
         self._opening: Account = read_account(asker, self._instruments)
+        own = self._opening.own_filters
+        self._instruments = [with_own_limits(one, own.get(one.symbol)) for one in self._instruments]
         if not self._opening.can_trade:
             raise AuthError(f"{self.name}: this key may not trade; allow it on the exchange's page of keys")
         self._go_live()

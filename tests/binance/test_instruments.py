@@ -10,7 +10,8 @@ import pytest
 
 from ida_binance.decoder import Grid
 from ida_binance.instruments import ExchangeInfo, highest_ticks
-from ida_core import ConfigError, VenueError
+from ida_binance.order_limits import with_own_limits
+from ida_core import ConfigError, OrderType, SelfTradePrevention, VenueError
 
 FILTERS: list[dict[str, Any]] = [
     {"filterType": "PRICE_FILTER", "minPrice": "0.01000000", "maxPrice": "1000000.00000000", "tickSize": "0.01000000"},
@@ -68,6 +69,49 @@ def test_the_filters_of_old_are_read_too() -> None:
     limits = ExchangeInfo(answer(symbol(filters=old))).instrument("BTCUSDT").filters
     assert limits.min_notional == 10
     assert (limits.bid_multiplier_up, limits.ask_multiplier_down) == (Decimal(5), Decimal("0.2"))
+
+
+def test_every_filter_has_its_place() -> None:
+    more = [
+        *with_filter("MARKET_LOT_SIZE", stepSize="0.10000000"),
+        {"filterType": "TRAILING_DELTA", "minTrailingAboveDelta": 10, "maxTrailingAboveDelta": 2000,
+         "minTrailingBelowDelta": 20, "maxTrailingBelowDelta": 1000},
+        {"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": 5},
+        {"filterType": "MAX_NUM_ICEBERG_ORDERS", "maxNumIcebergOrders": 6},
+        {"filterType": "MAX_NUM_ORDER_LISTS", "maxNumOrderLists": 20},
+        {"filterType": "MAX_NUM_ORDER_AMENDS", "maxNumOrderAmends": 10},
+    ]  # fmt: skip
+    able = {"icebergAllowed": False, "allowTrailingStop": True, "ocoAllowed": False, "orderTypes": ["LIMIT", "NEWEST"],
+            "allowedSelfTradePreventionModes": ["EXPIRE_MAKER", "DECREMENT", "NEWER"]}  # fmt: skip
+    body = json.loads(answer(symbol(filters=more, **able)))
+    body["exchangeFilters"] = [{"filterType": "EXCHANGE_MAX_NUM_ORDERS", "maxNumOrders": 1000}, "strange"]
+    limits = ExchangeInfo(json.dumps(body).encode()).instrument("BTCUSDT").filters
+    assert (limits.market_step, limits.iceberg_parts, limits.max_amends) == (Decimal("0.1"), 100, 10)
+    assert (limits.max_algo_orders, limits.max_iceberg_orders, limits.max_order_lists) == (5, 6, 20)
+    assert (limits.min_trailing_above, limits.max_trailing_above) == (10, 2000)
+    assert (limits.min_trailing_below, limits.max_trailing_below) == (20, 1000)
+    assert (limits.apply_min_to_market, limits.apply_max_to_market) == (True, False)
+    assert (limits.iceberg_allowed, limits.trailing_allowed, limits.oco_allowed, limits.oto_allowed) == (
+        False, True, False, True)  # fmt: skip
+    assert limits.order_types == (OrderType.LIMIT,)
+    assert limits.stp_modes == (SelfTradePrevention.EXPIRE_MAKER, SelfTradePrevention.DECREMENT)
+    assert limits.exchange_max_orders == 1000
+
+
+def test_what_holds_for_one_account_alone_is_added() -> None:
+    instrument = ExchangeInfo(answer(symbol())).instrument("BTCUSDT")
+    body = {
+        "exchangeFilters": [{"filterType": "EXCHANGE_MAX_NUM_ORDERS", "maxNumOrders": 1000}],
+        "symbolFilters": [{"filterType": "MAX_NUM_ORDER_LISTS", "maxNumOrderLists": 3}],
+        "assetFilters": [{"filterType": "MAX_ASSET", "asset": "USDT", "limit": "42000.00000000"},
+                         {"filterType": "MAX_ASSET", "asset": "JPY", "limit": "1"}, {"filterType": "TOMORROW"}],
+    }  # fmt: skip
+    limits = with_own_limits(instrument, body).filters
+    assert (limits.exchange_max_orders, limits.max_order_lists) == (1000, 3)
+    assert (limits.asset_max_notional, limits.asset_max_quantity) == (Decimal(42000), None)
+    assert limits.min_notional == 5
+    for nothing in ({}, None, [], {"assetFilters": None}):
+        assert with_own_limits(instrument, nothing) == instrument
 
 
 def test_an_unknown_filter_survives() -> None:
