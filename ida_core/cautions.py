@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ida_core.fold import Fold
+from ida_core.reconciliation import DIFFERENCE
 from ida_core.words import INTERRUPTED, TIME_OVER
 
 MOST_NAMED = 5
@@ -20,7 +21,8 @@ def cautions(fold: Fold, ledger: Mapping[str, Any], halts: Sequence[str]) -> lis
     end = fold.bounds.end
     told = list(end.data.get("warnings", [])) if end else []
     return [
-        *_broken(fold), *_cut_short(fold, halts), *(f"Stopped by risk: {text}" for text in halts),
+        *_broken(fold), *_continued(fold), *_account(fold), *_cut_short(fold, halts),
+        *(f"Stopped by risk: {text}" for text in halts),
         *_money(fold, ledger), *_orders(fold), *_refused(fold), *_markets(fold), *told,
     ]  # fmt: skip
 
@@ -34,6 +36,25 @@ def _broken(fold: Fold) -> Iterator[str]:
         if note.what == "plugin_failed":
             yield f"Plugin {note.plugin} failed: {note.detail}"
     yield from (f"Contradiction in the journal: {text}" for text in _some(fold.contradictions))
+
+
+def _continued(fold: Fold) -> Iterator[str]:
+    former = fold.bounds.opening.continues
+    if former is None:
+        return
+    yield (f"The run continues {former.run}, which did not end in order: {_count(len(former.orders), 'order')} of it "
+           "went on.")
+    if former.damage:
+        yield f"That run's journal is damaged ({former.damage}); only what stood before is known."
+    yield from former.orphans
+
+
+def _account(fold: Fold) -> Iterator[str]:
+    for note in fold.notes:
+        if note.what == DIFFERENCE:
+            yield f"Adopted: {note.detail}."
+    if fold.foreign:
+        yield f"{_count(len(fold.foreign), 'order')} on the account that this run did not place; they were left alone."
 
 
 def _cut_short(fold: Fold, halts: Sequence[str]) -> Iterator[str]:

@@ -62,6 +62,9 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     record: Annotated[str | None, _about("Folder to record into what a live feed receives.")] = None
     worst_cases: Annotated[bool, _about("Re-run under worse assumptions for the reports.")] = True
     duration_s: Annotated[_Seconds | None, _about("Stop after so much time: simulated, or real if live.")] = None
+    residual_limit: Annotated[Decimal, _about(
+        "What balances on an exchange may differ from the ledger unexplained, in the report's currency; 0: nothing.")
+    ] = Decimal(0)
     log_level: Annotated[Literal["debug", "info", "warning", "error"], _about("Least that is logged.")] = "info"
 
 

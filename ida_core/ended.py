@@ -1,11 +1,22 @@
 """What is told of a run: why it ended, which plugin failed, the bare figures, a signal as the journal has it."""
 
 from decimal import Decimal
+from typing import Protocol
 
 import msgspec
 
 from ida_core.errors import EXIT_DONE
-from ida_core.events import Signal
+from ida_core.events import Event, Signal
+
+
+class Keeper(Protocol):
+    """Where inputs and requests are kept in their order: the journal, or what a replay compares with."""
+
+    def append(self, event: Event) -> None: ...
+
+
+def keep_nothing(event: Event) -> None:
+    """Stands in the place of a keeper in a re-run that nobody reads."""
 
 
 class Failure(msgspec.Struct, frozen=True):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 import traceback
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import trio
@@ -19,8 +19,8 @@ from ida_core.clock import NS, LiveClock, SimulatedClock, steady_ns
 from ida_core.collector import collect_due, collecting_by_hand, engine_made
 from ida_core.context import Context
 from ida_core.data_quality import HEALTHY
-from ida_core.ended import Failure as Failure, Result as Result, Stop as Stop, as_journaled
-from ida_core.errors import EXIT_CONFIG, EXIT_DONE, EXIT_RISK, EXIT_VENUE, FAILURES, OutputError
+from ida_core.ended import Failure as Failure, Keeper as Keeper, Result as Result, Stop as Stop, keep_nothing
+from ida_core.errors import EXIT_CONFIG, EXIT_DONE, EXIT_RISK, EXIT_VENUE, OutputError
 from ida_core.events import (
     AnyRequest,
     BalanceUpdate,
@@ -35,6 +35,7 @@ from ida_core.events import (
     RequestSent,
     Signal,
     Timer,
+    Transfer,
     VenueStatus,
 )
 from ida_core.filters import FilterCheck
@@ -45,9 +46,11 @@ from ida_core.making import place_of
 from ida_core.model import InstrumentKind
 from ida_core.order import Order
 from ida_core.order_table import OrderTable
-from ida_core.portfolio import Portfolio
+from ida_core.portfolio import Portfolio, convert
 from ida_core.protocols import FeedPlugin, Plugin, RiskCheck, Strategy, Venue
+from ida_core.reconciliation import DIFFERENCE, SNAPSHOT, Difference, Reconciliation
 from ida_core.risk import RiskGate, RiskState
+from ida_core.signals import HERE as SIGNAL_FILES, signals_of
 from ida_core.stamps import Stamps
 from ida_core.timers import NEVER, Timers
 from ida_core.timings import Callback, PluginTimes, Timings
@@ -69,20 +72,6 @@ HEALTH_NS = 60 * NS
 #: How often each of them is asked to be canceled then, where the exchange refuses and the order is still open.
 STOP_CANCELS = 5
 
-#: How the note of a feed that failed begins: its hook is no strategy's.
-FEED_FAILED = "events: "
-#: The most that a feed may yield at one moment of the engine's time; one that never waits would let nothing else run.
-MOST_AT_ONCE = 100_000
-
-class Keeper(Protocol):
-    """Where inputs and requests are kept in their order: the journal, or what a replay compares with."""
-
-    def append(self, event: Event) -> None: ...
-
-
-def _keep_nothing(event: Event) -> None:
-    """Stands in the place of a keeper in a re-run that nobody reads."""
-
 
 class Engine:
     """Runs strategies on a venue until its events end or someone stops it.
@@ -97,6 +86,7 @@ class Engine:
         speed: how many times as fast as real time a simulation goes; None: as fast as it can.
         timed_one_in: how many market events there are to one that is timed.
         trace: tells of every call of a plugin.
+        residual_limit: what balances may differ from the ledger, in the report's currency; 0: nothing.
     """
 
     #: Events handled between two looks at Trio.
@@ -109,6 +99,7 @@ class Engine:
         orders: OrderTable, portfolio: Portfolio, ledger: Ledger, log: Log, journal: Keeper | None = None,
         feeds: Sequence[FeedPlugin] = (), seed: int = 1, clock: SimulatedClock | LiveClock | None = None,
         speed: float | None = None, timed_one_in: int = TIMED_ONE_IN, trace: Trace | None = None,
+        residual_limit: Decimal = Decimal(0),
     ) -> None:
         engine_made(self)
         self.venue = venue
@@ -126,7 +117,7 @@ class Engine:
         self.latency = {name: Timings() for name in ("tick_to_decision", "order_out")}
         self._stamps = Stamps(orders, self.latency)
         self._is_live = not venue.simulated
-        self._keep = _keep_nothing if journal is None else journal.append
+        self._keep = keep_nothing if journal is None else journal.append
         self.on_progress: Callable[[], None] | None = None
         self.clock: SimulatedClock | LiveClock = clock or SimulatedClock()
         self._feeds = feeds
@@ -134,18 +125,22 @@ class Engine:
         self._began_s = 0.0
         self._interrupts = Interrupts(self._interrupt)
         self.times = PluginTimes(timed_one_in)
-        self._trace = trace
+        self.trace = trace
+        self._residual_limit = residual_limit
         self._countdown = 0
         self._stopping = False
         self._stop_cancels: Counter[str] = Counter()
         #: A venue with an account says when it is fit to trade; the others always are.
-        self._has_account = bool(getattr(venue, "account", ""))
-        self.is_healthy = not self._has_account
+        self.has_account = bool(getattr(venue, "account", ""))
+        self._is_started = False
+        self.account = Reconciliation(ledger, self._worth)
         self._strategies = list(strategies)
         self._contexts = [self._contexts_of(s, seed) for s in strategies]
         self._markets = [venue.market(i) for i in range(len(self.instruments))]
         self._state = RiskState(self.instruments, orders, portfolio, self._mid, self._is_trusted)
         self._filters = FilterCheck(self.instruments, orders, self._mid, self._held)
+        if self.has_account:
+            self._state.venue_state = "RECONCILING"
         self._gate = RiskGate(checks, self._state, self.times, trace)
         self._send = venue.send
         if trace is not None:
@@ -153,6 +148,11 @@ class Engine:
             self.request = trace.requests(self.request)  # type: ignore[method-assign]
         self._build_slots()
         self._subscribe()
+        if self.has_account:
+            self._calls = self._callbacks([])  # before they are started strategies are told nothing
+
+    def _worth(self, amount: Decimal, asset: str) -> Decimal | None:
+        return convert(amount, asset, self.portfolio.rates, self.portfolio.currency)
 
     def _mid(self, instrument: int) -> float | None:
         return self._markets[instrument].book.mid
@@ -163,7 +163,7 @@ class Engine:
         return self.ledger.balance(one.base) if spot else self.portfolio.account(instrument).quantity
 
     def _is_trusted(self, instrument: int) -> bool:
-        return self.is_healthy and self._markets[instrument].synced
+        return self._markets[instrument].synced
 
     # ------------------------------------------------------------- assembling
 
@@ -177,8 +177,10 @@ class Engine:
         return contexts
 
     def _build_slots(self) -> None:
-        self._calls = Callbacks(
-            self._contexts, len(self.instruments), self.timers, self._call, self.times, self._trace)
+        self._calls = self._callbacks(self._contexts)
+
+    def _callbacks(self, contexts: list[list[Context]]) -> Callbacks:
+        return Callbacks(contexts, len(self.instruments), self.timers, self._call, self.times, self.trace)
 
     def _subscribe(self) -> None:
         for i in range(len(self.instruments)):
@@ -202,8 +204,10 @@ class Engine:
 
     async def _run(self) -> Stop:
         self._start()
-        await self._await_health()
-        self._start_strategies()
+        if self.has_account:
+            await self._await_health()
+        else:
+            self._start_strategies()
         await self._let_others_run()
         await self._drive(lambda: self.stop_wanted is not None, self.venue.last_ns())
         self._hear_last_words()
@@ -229,16 +233,16 @@ class Engine:
 
     async def _await_health(self) -> None:
         """Nobody is to trade before the account is known. Where it does not come to that the run ends in order."""
-        if self.is_healthy:
-            return
-        await self._drive(lambda: self.is_healthy or self.stop_wanted is not None, self.venue.start_ns() + HEALTH_NS)
-        if not self.is_healthy:
+        end_ns = self.venue.start_ns() + HEALTH_NS
+        await self._drive(lambda: self._is_started or self.stop_wanted is not None, end_ns)
+        if not self._is_started:
             sentence = f"{self.venue.name}: not fit to trade within {HEALTH_NS // NS} s of the start"
             self.stop_wanted = self.stop_wanted or Stop(f"IDA-E4220: {sentence}", EXIT_VENUE, "IDA-E4220")
 
     def _start_strategies(self) -> None:
-        if self.stop_wanted is not None:
-            return
+        """On an account: by the very event that says it is fit to trade, before any other is told."""
+        self._is_started = True
+        self._build_slots()
         for context in self._all_contexts():
             self._call(context, self._calls.own(context, "on_start"), "on_start")
 
@@ -357,20 +361,43 @@ class Engine:
         if isinstance(event, RequestSent):
             self._keep(self._stamps.sent(event))
             return
-        if isinstance(event, BalanceUpdate | FundingPayment | MarketState | VenueStatus | Signal):
+        if isinstance(event, BalanceUpdate | FundingPayment | MarketState | Signal | Transfer | VenueStatus):
             self._keep(event)
         if isinstance(event, MarketState | VenueStatus):
-            if self._has_account and isinstance(event, VenueStatus):
-                self.is_healthy = event.state == HEALTHY
             self.log.warning("state", ts_ns=event.ts_local_ns, instrument=event.instrument, state=event.state,
                              reason=event.reason)
         if isinstance(event, VenueStatus) and not event.feed:
-            self._state.venue_state = event.state
+            self._on_venue_state(event.state)
         if isinstance(event, FundingPayment):
             self.portfolio.fund(event)
             self.ledger.post_funding(event)
+        if self.has_account:
+            self._on_account(event)
         if name := CALLBACKS.get(type(event)):
             self._tell(name, event)
+
+    def _on_account(self, event: Event) -> None:
+        """What a venue with an account tells of it."""
+        if isinstance(event, Transfer):
+            self.ledger.post_opening(event.asset, event.amount)
+            self.log.info("transfer", ts_ns=event.ts_local_ns, asset=event.asset, amount=event.amount)
+        elif isinstance(event, BalanceUpdate) and event.reason == SNAPSHOT:
+            self._on_difference(self.account.compare(event.balances))
+
+    def _on_venue_state(self, state: str) -> None:
+        self._state.venue_state = state
+        if state == HEALTHY and not self._is_started and self.has_account and self.stop_wanted is None:
+            self._start_strategies()
+
+    def _on_difference(self, found: Difference | None) -> None:
+        """The books did not agree with the exchange; its word has been adopted. Beyond the limit that ends the run."""
+        if found is None:
+            return
+        self.log.warning("ledger_difference", detail=str(found), **found.data())
+        self._keep(self._note(DIFFERENCE, detail=str(found), data=found.data()))
+        if found.exceeds(self._residual_limit):
+            self._gate.halted = self._gate.halted or ("ledger", str(found))
+            self._check_halts()
 
     def _on_note(self, note: Note) -> None:
         if note.what in ENDING_NOTES:
@@ -395,9 +422,10 @@ class Engine:
             execution=update.execution, status=order.status, quantity=update.quantity, price=update.price,
             cumulative=update.cumulative, reason=update.reason)
         if applied.fill:
-            self.fills += 1
-            self.portfolio.apply(update, order.strategy)
             self.ledger.post_fill(update)
+            if order.strategy or not self.has_account:  # what others do on an account is no doing of this run
+                self.fills += 1
+                self.portfolio.apply(update, order.strategy)
         for contexts in self._contexts:
             context = contexts[update.instrument]
             if context.strategy.name == order.strategy:
@@ -475,13 +503,13 @@ class Engine:
         such as a panic of a library in Rust, which is no ``Exception``."""
         if isinstance(error, OutputError | KeyboardInterrupt | Interrupted):
             raise error
-        self._tell_failure(context.strategy, hook, event, error)
+        self.tell_failure(context.strategy, hook, event, error)
         self._drop(context.strategy)
 
-    def _tell_failure(self, plugin: Plugin, hook: str, event: Any, error: BaseException) -> None:
+    def tell_failure(self, plugin: Plugin, hook: str, event: Any, error: BaseException) -> None:
         """Name a plugin that raised, in the log and in the journal."""
         frame = own_line(error, plugin)
-        ours = frame.filename == __file__  # of what it yielded, say
+        ours = frame.filename in (__file__, *SIGNAL_FILES)  # of what it yielded, say
         where = place_of(getattr(plugin, hook)) if ours else f"{frame.filename}:{frame.lineno}"
         failure = Failure(
             plugin.name, hook, where, words_of(error),
@@ -508,7 +536,7 @@ class Engine:
 
     async def _wind_down(self) -> None:
         """Stop quoting, cancel own orders, wait for the answers; bounded in the engine's time."""
-        for context in self._all_contexts():
+        for context in self._all_contexts() if self._is_started else ():
             self._call(context, self._calls.own(context, "on_stop"), "on_stop")
         self._build_silence()
         for order in self.orders.open():
@@ -517,11 +545,16 @@ class Engine:
             self._cancel(order.order_id, order.instrument, order.strategy)
         deadline = self.venue.now_ns + STOP_PATIENCE_NS
         with trio.CancelScope(shield=True):
-            await self._drive(lambda: not self.orders.open() or self.venue.now_ns > deadline)
-            await self._settle()
+            await self._drive(lambda: self._is_wound_down() or self.venue.now_ns > deadline)
+            if self.has_account and self._is_started:
+                await self._settle()
+
+    def _is_wound_down(self) -> bool:
+        return all(order.foreign for order in self.orders.open())
 
     async def _settle(self) -> None:
-        """A last word of the venue's on orders and balances, where there is an account."""
+        """A last word of the venue's on orders and balances: in a replay, all that the journal has."""
+        await self._drive(lambda: False)
 
     def _cancel_again(self, order: Order) -> None:
         """The exchange was too busy to cancel, or the like: what is still open is asked for again, not for ever."""
@@ -557,24 +590,8 @@ class Engine:
     # ------------------------------------------------------------- feeds
 
     async def _run_feed(self, feed: FeedPlugin) -> None:
-        async for signal in self._signals(feed):
+        async for signal in signals_of(feed, self):
             self._take_signal(signal)
 
     def _take_signal(self, signal: Signal) -> None:
         self._handle(msgspec.structs.replace(signal, ts_local_ns=self.venue.now_ns))
-
-    async def _signals(self, feed: FeedPlugin) -> AsyncIterator[Signal]:
-        """What the feed yields; one that raises is named and left."""
-        moment_ns = at_once = 0
-        try:
-            async for yielded in feed.events():
-                signal = as_journaled(yielded)
-                at_once = at_once + 1 if self.venue.now_ns == moment_ns else 0
-                moment_ns = self.venue.now_ns
-                if at_once >= MOST_AT_ONCE:
-                    raise RuntimeError(f"yielded {MOST_AT_ONCE} signals and no time went by: await trio.sleep between")
-                if self._trace is not None:
-                    self._trace.line(f"feed {feed.name}.events() = {signal}")
-                yield signal
-        except FAILURES as error:
-            self._tell_failure(feed, "events", None, error)

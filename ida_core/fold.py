@@ -16,6 +16,7 @@ from ida_core.errors import OrderStateError
 from ida_core.events import (
     AmendOrder,
     AnyRequest,
+    BalanceUpdate,
     CancelAll,
     CancelOrder,
     Execution,
@@ -28,6 +29,7 @@ from ida_core.events import (
     Refusal,
     ReplaceOrder,
     RequestSent,
+    Transfer,
     VenueStatus,
 )
 from ida_core.journal import KIND_NAMES, MEASURED, NEVER, JournalReader, Timing
@@ -36,6 +38,7 @@ from ida_core.model import Instrument
 from ida_core.order_table import OrderTable
 from ida_core.portfolio import MONEY, ZERO, Portfolio, convert
 from ida_core.rates import MarketRates
+from ida_core.reconciliation import DIFFERENCE, SNAPSHOT, adopted_of
 from ida_core.rows import MARKOUTS_S, FillRow, OrderRow, Samples, grid_of
 from ida_core.run_notes import Start, check_end, start_of
 
@@ -44,7 +47,7 @@ MAX_PRICE = 1 << 30
 """Ticks that a book of the fold can hold, as in the engine."""
 
 ORDERS_KEPT = 1 << 30
-EVENTS = ("request", "report", "refusal", "status", "note", "funding", "sent")
+EVENTS = ("request", "report", "refusal", "status", "note", "funding", "sent", "balance", "transfer")
 
 
 class Result(NamedTuple):
@@ -142,7 +145,12 @@ class Fold:
         self._folder = folder
         self._mids: list[float | None] = [None] * len(self.instruments)
         self._pending: list[tuple[int, int, int]] = []  # due, index of the fill, which markout
+        self.snapshots = 0
+        self.adopted: list[dict[str, Decimal]] = []
+        self.foreign: set[str] = set()
         self._open_ledger(start.balances)
+        if start.continues is not None:
+            start.continues.begin(self.table, self.portfolio, self.ledger)
         self._handlers: Mapping[type[Any], Callable[[Any], None]] = {
             PlaceOrder: self._on_place,
             ReplaceOrder: self._on_replace,
@@ -154,13 +162,19 @@ class Fold:
             OrderUpdate: self._on_update,
             Refusal: self.refusals.append,
             FundingPayment: self._on_funding,
-            Note: self.notes.append,
+            Note: self._on_note,
+            BalanceUpdate: self._on_balance,
+            Transfer: self._on_transfer,
             MarketState: self._on_state,
             VenueStatus: self.statuses.append,
         }
 
     def _open_ledger(self, balances: Mapping[str, tuple[Decimal, Decimal]]) -> None:
         self._opening = {asset: free + locked for asset, (free, locked) in balances.items()}
+        continued = self.bounds.opening.continues
+        if continued is not None:
+            self._opening = dict(continued.wallets)
+            return
         for asset, amount in self._opening.items():
             self.ledger.post_opening(asset, amount)
 
@@ -241,6 +255,9 @@ class Fold:
             self.contradictions.append(str(error))
             return
         order = applied.order
+        if order.foreign and not order.strategy and self.bounds.opening.account:
+            self._on_foreign(update, applied.fill)
+            return
         row = self.orders.get(order.order_id)
         if row is None:
             row = self.orders[order.order_id] = OrderRow(order, None)
@@ -248,6 +265,25 @@ class Fold:
             row.ahead = update.ahead
         if applied.fill:
             self._on_fill(update, row)
+
+    def _on_foreign(self, update: OrderUpdate, is_fill: bool) -> None:
+        """Of an order on the account that is none of the run's."""
+        self.foreign.add(update.order_id)
+        if is_fill:
+            self.ledger.post_fill(update)
+
+    def _on_note(self, note: Note) -> None:
+        self.notes.append(note)
+        if note.what == DIFFERENCE:
+            self.adopted.append(adopted_of(note.data))
+            for asset, amount in self.adopted[-1].items():
+                self.ledger.post_opening(asset, amount)
+
+    def _on_balance(self, update: BalanceUpdate) -> None:
+        self.snapshots += update.reason == SNAPSHOT
+
+    def _on_transfer(self, transfer: Transfer) -> None:
+        self.ledger.post_opening(transfer.asset, transfer.amount)
 
     def _on_fill(self, update: OrderUpdate, row: OrderRow) -> None:
         strategy = row.order.strategy

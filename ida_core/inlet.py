@@ -18,7 +18,8 @@ INLET_BYTES = 32 << 20
 #: What tells that the run falls behind its market, and that it has caught up.
 DELAY_NOTES = ("behind", "caught_up")
 #: What the engine itself notes; a feeder may not tell it.
-OWN_NOTES = frozenset(("start", "stop", "halt", "plugin_failed", "end", "liquidation", *DELAY_NOTES))
+OWN_NOTES = frozenset(
+    ("start", "stop", "halt", "plugin_failed", "end", "liquidation", "ledger_difference", *DELAY_NOTES))
 _NO_MARK = 2**64 - 1
 _DEPTH = ffi.sizeof("ida_depth")
 _LEVEL = ffi.sizeof("ida_level")

@@ -39,6 +39,11 @@ class Ledger:
         """What was there before the run, or was paid in (negative: taken out) since."""
         self._post(asset, "opening", amount)
 
+    def open_position(self, instrument: int, quantity: Decimal, cost: Decimal) -> None:
+        """What was held before the run of a derivative, and its entry cost: profit is reckoned from there."""
+        position = self._position(instrument)
+        position.quantity, position.cost = quantity, cost
+
     def post_fill(self, update: OrderUpdate) -> None:
         """Book one fill (``TRADE``) that has not been booked before, and its fee in the asset it
         was taken in."""

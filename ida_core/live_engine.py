@@ -19,6 +19,7 @@ from ida_core.engine import LOOK_S, Engine, Stop
 from ida_core.errors import FAILURES, IdaError, VenueError, sole
 from ida_core.events import Signal
 from ida_core.protocols import FeedPlugin, LiveVenue, TradingVenue
+from ida_core.signals import signals_of
 from ida_core.timers import NEVER
 from ida_core.timings import Timings
 from ida_core.words import TIME_OVER
@@ -27,6 +28,8 @@ from ida_core.words import TIME_OVER
 LIVE_BATCH = 64
 #: ... and for no longer than about this, in s: what waits in a socket has no local time yet, so its age is not seen.
 LIVE_BATCH_S = 0.002
+#: How often a venue is asked for the last word on an account, and how long it may take over it.
+MOST_SETTLINGS, SETTLE_S = 3, 60.0
 #: One in so many book events is timed: there are fewer than in a simulation, and each tells more.
 LIVE_TIMED_ONE_IN = 5
 
@@ -51,13 +54,14 @@ class LiveEngine(Engine):
     def __init__(self, *words: Any, **named: Any) -> None:
         super().__init__(*words, **named)
         self._live = cast(LiveVenue, self.venue)
-        self._trading = cast(TradingVenue, self.venue) if self._has_account else None
+        self._trading = cast(TradingVenue, self.venue) if self.has_account else None
         if self._trading is not None:
             self._trading.follow(self.orders)
         self._signals_waiting: deque[Signal] = deque()
         self._parked: trio.CancelScope | None = None
         self._token: trio.lowlevel.TrioToken | None = None
         self._shown_s = 0.0
+        self._is_work_over = False
         self.latency["receive_to_strategy"] = Timings()
 
     # ------------------------------------------------------------- the loop
@@ -123,7 +127,7 @@ class LiveEngine(Engine):
     # ------------------------------------------------------------- beside it
 
     async def _run_feed(self, feed: FeedPlugin) -> None:
-        async for signal in self._signals(feed):
+        async for signal in signals_of(feed, self):
             self._signals_waiting.append(signal)
             self._wake()
 
@@ -138,25 +142,37 @@ class LiveEngine(Engine):
             await self._live.work()
         except FAILURES as error:
             self._end_by(sole(error))
+        self._is_work_over = True
         self._wake()
 
+    def _is_wound_down(self) -> bool:
+        return super()._is_wound_down() or (self._trading is not None and self._is_work_over)
+
     async def _settle(self) -> None:
-        if self._trading is None:
-            return
-        told = trio.Event()
+        """Asked again while its balances do not agree: what is missing may be on its way."""
+        assert self._trading is not None
+        for _ in range(MOST_SETTLINGS):
+            if self._is_work_over:
+                return
+            told = trio.Event()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._ask_venue, self._trading, told)
+                await self._drive(told.is_set)
+            while not self._pump(self._live.real_ns(), lambda: False):
+                pass
+            if not self.account.residuals:
+                return
 
-        async def settle(venue: TradingVenue) -> None:
-            try:
+    async def _ask_venue(self, venue: TradingVenue, told: trio.Event) -> None:
+        try:
+            with trio.move_on_after(SETTLE_S) as patience:
                 await venue.settle()
-            except FAILURES as error:
-                self._end_by(sole(error))
-            told.set()
-            self._wake()
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(settle, self._trading)
-            await self._drive(told.is_set)
-        self._pump(self._live.real_ns(), lambda: False)
+            if patience.cancelled_caught:
+                self.log.warning("unsettled", venue=self.venue.name, waited_s=SETTLE_S)
+        except FAILURES as error:
+            self._end_by(sole(error))
+        told.set()
+        self._wake()
 
     def _hear_last_words(self) -> None:
         hear = getattr(self._live, "last_words", tuple)

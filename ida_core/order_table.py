@@ -13,11 +13,11 @@ What holds after any interleaving of late, repeated and reordered reports:
 
 import re
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from ida_core.errors import ConfigError
+from ida_core.errors import ConfigError, OrderStateError
 from ida_core.events import (
     AmendOrder,
     AnyRequest,
@@ -312,6 +312,36 @@ class OrderTable:
             return placed
         order.stamps[event.what + "_sent"] = event.ts_local_ns
         return [order, *placed]
+
+    # --- from a former run ------------------------------------------------------------------------
+
+    def adopt(self, order: Order) -> None:
+        """Take in an order of a former run, as it is known: its owner goes on with it, or nobody (``foreign``).
+
+        Raises:
+            OrderStateError: there is an order of that id already.
+        """
+        if order.order_id in self._orders:
+            raise OrderStateError(f"order {order.order_id} of a former run is there already")
+        self._insert(order)
+        if not order.foreign:
+            self._count(OrderStatus.PENDING_NEW, order.status)
+            self.counters["accepted"] += order.acknowledged
+        if not order.is_open:
+            self._leave(order)
+
+    def adopt_trades(self, trades: Iterable[tuple[int, int, Side]], last: Sequence[int]) -> None:
+        """Take note of what a former run booked: ``(instrument, trade id, side)`` of the newest fills, and the greatest
+        trade id by instrument."""
+        for trade in trades:
+            self._trades[trade[1] % _PARTS].add(trade)
+            self._trades_in_turn.append(trade)
+        for instrument, trade_id in enumerate(last):
+            self._last_trades[instrument] = max(trade_id, self.last_trade_id(instrument))
+
+    def newest_trades(self, most: int) -> list[tuple[int, int, Side]]:
+        """The fills booked last, at most so many, as ``(instrument, trade id, side)``, oldest first."""
+        return list(self._trades_in_turn)[-most:]
 
     # --- reports ----------------------------------------------------------------------------------
 

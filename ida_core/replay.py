@@ -16,7 +16,7 @@ import msgspec
 
 from ida_core.book import Market
 from ida_core.config import load
-from ida_core.engine import FEED_FAILED, Engine
+from ida_core.engine import Engine
 from ida_core.errors import EXIT_DATA, EXIT_DONE, DataError
 from ida_core.events import (
     AnyRequest,
@@ -38,6 +38,7 @@ from ida_core.protocols import Subscription
 from ida_core.records import event_of, state_change, watch_bits
 from ida_core.run import build_engine, build_plugins, run_engine
 from ida_core.run_notes import reckoning, start_of
+from ida_core.signals import FEED_FAILED
 from ida_core.timers import NEVER
 
 _HAPPENING_WORDS = 120
@@ -319,7 +320,7 @@ def replay(run_dir: Path, plugins: Plugins, sets: Sequence[str] = ()) -> ReplayO
         strategies, checks = build_plugins(settings, plugins)
         checks += venue.start.armed.checks() if venue.start.armed else []
         engine = build_engine(settings, venue, strategies, checks, Log.silent(), venue.comparison,
-                              prefix=venue.start.order_prefix)
+                              prefix=venue.start.order_prefix, continued=venue.start.continues)
         with reckoning(run_dir / "journal"):
             difference = _compare(engine, venue)
         if venue.damage:

@@ -144,6 +144,7 @@ class Report:
             "risk": self._risk(),
             "warnings": cautions(self._fold, self._ledger_block, self._halts()),
             "ledger": self._ledger_block,
+            "reconciliation": self._reconciliation(),
             "worst_cases": self._worst_cases(),
             "plugins": self._plugins(),
         }
@@ -224,6 +225,18 @@ class Report:
             "refused": dict(refused.most_common()),
             "halts": self._halts(),
             "limits": dict(self.start.get("limits", {})),
+        }
+
+    def _reconciliation(self) -> dict[str, Any]:
+        """What the account of an exchange told beside our own books; empty of all others."""
+        fold, continued = self._fold, self._bounds.opening.continues
+        return {
+            "snapshots": fold.snapshots,
+            "differences": len(fold.adopted),
+            "adopted": [{asset: plain(amount) for asset, amount in one.items()} for one in fold.adopted],
+            "foreign_orders": len(fold.foreign),
+            "continues": continued.run if continued else None,
+            "orphans": list(continued.orphans) if continued else [],
         }
 
     def _halts(self) -> list[str]:

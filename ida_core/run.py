@@ -23,6 +23,7 @@ from ida_core import __version__
 from ida_core.arming import LIVE, NO_WORD, Armed, Word, admit
 from ida_core.clock import LiveClock, SimulatedClock
 from ida_core.config import Settings, to_toml
+from ida_core.continued import Continued
 from ida_core.engine import TIMED_ONE_IN, Engine, Keeper, Stop
 from ida_core.errors import (
     EXIT_BUG,
@@ -30,6 +31,8 @@ from ida_core.errors import (
     EXIT_DATA,
     EXIT_DONE,
     EXIT_INTERRUPTED,
+    EXIT_RISK,
+    EXIT_VENUE,
     ConfigError,
     IdaError,
     OutputError,
@@ -49,6 +52,7 @@ from ida_core.plugins import Plugins
 from ida_core.portfolio import Portfolio
 from ida_core.protocols import FeedPlugin, LiveFeed, LiveSetup, Plugin, RiskCheck, Strategy, Venue, VenueSetup
 from ida_core.rates import MarketRates
+from ida_core.recovery import at_work, former_run
 from ida_core.report import Report, load as load_report
 from ida_core.reporting import write_reports
 from ida_core.subscriptions import book_wish
@@ -187,22 +191,28 @@ def build_engine(
     settings: Settings, venue: Venue, strategies: Sequence[Strategy], checks: Sequence[RiskCheck], log: Log,
     journal: Keeper | None, feeds: Sequence[FeedPlugin] = (), speed: float | None = None,
     timed_one_in: int = TIMED_ONE_IN, trace: Trace | None = None, prefix: str = ORDER_PREFIX,
+    continued: Continued | None = None,
 ) -> Engine:
-    """An engine with fresh orders, portfolio and ledger; ``journal`` keeps inputs and requests."""
+    """An engine with fresh orders, portfolio and ledger, or those of a former run; ``journal`` keeps inputs and
+    requests."""
     instruments = venue.instruments()
     ledger = Ledger(instruments)
-    for asset, (free, locked) in venue.balances().items():
+    for asset, (free, locked) in venue.balances().items() if continued is None else ():
         ledger.post_opening(asset, free + locked)
     given = {asset: Decimal(rate) for asset, rate in venue.description().get("rates", {}).items()}
     markets = [venue.market(index) for index in range(len(instruments))]
     rates = MarketRates(instruments[0].settle, given, instruments, markets)
-    capital = ledger.balance(instruments[0].settle)
+    orders, portfolio = OrderTable(prefix), Portfolio(instruments, rates)
+    if continued is not None:
+        continued.begin(orders, portfolio, ledger)
+    portfolio.capital = ledger.balance(instruments[0].settle)
     kind = Engine if venue.simulated else LiveEngine
     return kind(
-        venue, strategies, checks, orders=OrderTable(prefix), log=log, journal=journal,
-        portfolio=Portfolio(instruments, rates, capital), ledger=ledger, seed=settings.run.seed,
+        venue, strategies, checks, orders=orders, log=log, journal=journal, portfolio=portfolio, ledger=ledger,
+        seed=settings.run.seed,
         clock=SimulatedClock(venue.start_ns()) if venue.simulated else LiveClock(), feeds=feeds, speed=speed,
         timed_one_in=timed_one_in if venue.simulated else LIVE_TIMED_ONE_IN, trace=trace,
+        residual_limit=settings.run.residual_limit,
     )
 
 
@@ -221,12 +231,23 @@ def execute(
     parts = build_parts(settings, plugins, word=word)
     with closing(parts.venue):
         run_id = f"{started:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        former = _former_of(settings, parts)
         run_dir = _make_run_dir(Path(settings.run.out), run_id, settings)
-        with Log(run_dir / "log.jsonl", run_id, settings.run.log_level) as log:
-            stop, engine = _run_logged(settings, parts, plugins, run_dir, log, started, progress)
+        with Log(run_dir / "log.jsonl", run_id, settings.run.log_level) as log, at_work(run_dir):
+            stop, engine = _run_logged(settings, parts, plugins, run_dir, log, started, progress, former)
     if _wants_worst_cases(settings):
         _write_worst_cases(settings, plugins, parts, run_dir, engine, progress)
     return _report(run_dir, plugins, settings, stop, engine)
+
+
+def _former_of(settings: Settings, parts: Parts) -> Continued | None:
+    """The run of the same account that did not end in order, if the newest did not."""
+    account = getattr(parts.venue, "account", "")
+    if not account:
+        return None
+    return former_run(
+        Path(settings.run.out), parts.venue.name, account, parts.venue.instruments(),
+        [strategy.name for strategy in parts.strategies])
 
 
 def _make_run_dir(out: Path, run_id: str, settings: Settings) -> Path:
@@ -245,7 +266,7 @@ def _make_run_dir(out: Path, run_id: str, settings: Settings) -> Path:
 
 def _run_logged(
     settings: Settings, parts: Parts, plugins: Plugins, run_dir: Path, log: Log, started: datetime,
-    progress: Callable[[Progress], None] | None,
+    progress: Callable[[Progress], None] | None, former: Continued | None,
 ) -> tuple[Stop, Engine]:
     try:
         with JournalWriter(
@@ -254,7 +275,7 @@ def _run_logged(
         ) as journal:
             parts.venue.attach(journal)
             try:
-                return _run_journaled(settings, parts, plugins, journal, log, started, progress)
+                return _run_journaled(settings, parts, plugins, journal, log, started, progress, former)
             finally:
                 parts.venue.attach(None)  # whatever the venue does from here on, the journal is closed
     except IdaError as error:
@@ -264,13 +285,16 @@ def _run_logged(
 
 def _run_journaled(
     settings: Settings, parts: Parts, plugins: Plugins, journal: JournalWriter, log: Log, started: datetime,
-    progress: Callable[[Progress], None] | None,
+    progress: Callable[[Progress], None] | None, former: Continued | None,
 ) -> tuple[Stop, Engine]:
     speed = None if settings.run.speed == "max" else float(settings.run.speed)
     engine = build_engine(
         settings, parts.venue, parts.strategies, parts.checks, log, journal, parts.feeds, speed,
-        trace=Trace.wanted(os.environ), prefix=order_prefix(parts.venue, journal.folder.parent.name))
-    journal.append(_start_note(settings, parts, plugins, journal.folder.parent.name))
+        trace=Trace.wanted(os.environ), prefix=order_prefix(parts.venue, journal.folder.parent.name), continued=former)
+    journal.append(_start_note(settings, parts, plugins, journal.folder.parent.name, former))
+    if former is not None:
+        log.warning("continues", former=former.run, orders=len(former.orders), orphans=former.orphans,
+                    damage=former.damage)
     if progress is not None:
         engine.on_progress = _teller(parts.venue, progress)
     began = time.perf_counter()
@@ -305,7 +329,9 @@ def _teller(venue: Venue, progress: Callable[[Progress], None], what: str = "") 
 # ------------------------------------------------------------------ the journal's first and last records
 
 
-def _start_note(settings: Settings, parts: Parts, plugins: Plugins, run_id: str) -> Note:
+def _start_note(
+    settings: Settings, parts: Parts, plugins: Plugins, run_id: str, former: Continued | None,
+) -> Note:
     venue: Venue = parts.venue
     instruments = venue.instruments()
     data = {
@@ -322,6 +348,8 @@ def _start_note(settings: Settings, parts: Parts, plugins: Plugins, run_id: str)
         data |= {"account": account, "order_prefix": order_prefix(venue, run_id)}
     if parts.armed is not None:
         data["armed"] = msgspec.to_builtins(parts.armed)
+    if former is not None:
+        data["continues"] = msgspec.to_builtins(former)
     return Note(ts_local_ns=venue.start_ns(), what="start", data=data)
 
 
@@ -336,7 +364,10 @@ def _balances(venue: Venue) -> dict[str, list[str]]:
 
 
 def residuals(engine: Engine) -> dict[str, Decimal]:
-    """Assets in which the venue's balance is not start + fills - fees + funding, and by how much."""
+    """Assets in which the venue's balance is not start + fills - fees + funding, and by how much; on an account, in
+    its newest snapshot."""
+    if engine.has_account:
+        return dict(engine.account.residuals)
     return {a: r for a, r in engine.ledger.check(engine.venue.balances()).items() if r}
 
 
@@ -415,8 +446,10 @@ def _exit_code(stop: Stop, engine: Engine) -> int:
         return stop.exit_code
     if engine.failures:
         return EXIT_CONFIG
+    if engine.halts:
+        return EXIT_RISK  # of what came to light when the run was ending
     if residuals(engine):
-        return EXIT_BUG
+        return EXIT_VENUE if engine.has_account else EXIT_BUG
     markets = [engine.venue.market(i) for i in range(len(engine.instruments))]
     # live, a book may just be waiting for its snapshot when the run is stopped
     known = all(market.synced if engine.venue.simulated else market.applied for market in markets)

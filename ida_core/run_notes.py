@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from ida_core.arming import Armed
+from ida_core.continued import Continued
 from ida_core.errors import ConfigError, DataError
 from ida_core.events import Note
 from ida_core.journal import Timing
@@ -20,7 +21,8 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
 
     ``chains``: the rule of ``csrc/sync.h`` of each instrument's book. ``balances``: free and locked, by asset.
     ``rates``: what an asset is worth where no market of the run tells. ``account``: which one it traded on, empty where
-    there was none; ``order_prefix``: what its client order ids begin with; ``armed``: by what, if LIVE.
+    there was none; ``order_prefix``: what its client order ids begin with; ``armed``: by what, if LIVE;
+    ``continues``: the run of that account from which it goes on.
     """
 
     schema: Literal[1] = 1
@@ -36,6 +38,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     account: str = ""
     order_prefix: str = "ida"
     armed: Armed | None = None
+    continues: Continued | None = None
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +108,9 @@ def _check_start(start: Start) -> None:
             if size <= 0:
                 raise ValueError(f"{what} of {one.symbol} is {size}")
     _check_sizes(start.balances, start.rates)
+    if start.continues is not None:
+        start.continues.check(start.instruments)
+        _check_sizes({asset: (amount, amount) for asset, amount in start.continues.wallets.items()}, {})
 
 
 def _check_sizes(balances: Mapping[str, tuple[Decimal, Decimal]], rates: Mapping[str, Decimal]) -> None:

@@ -337,7 +337,7 @@ BROKEN_FEEDS = {
 def test_a_feed_that_fails_is_named_and_the_run_can_be_replayed(
     events: Any, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ida_core.engine.MOST_AT_ONCE", 1000)
+    monkeypatch.setattr("ida_core.signals.MOST_AT_ONCE", 1000)
     outcome, _ = run(feeding(events), feed=("synthetic", "feeding"))
     (warning,) = [text for text in outcome.warnings if text.startswith("Plugin feeding failed")]
     assert why in warning

@@ -187,6 +187,7 @@ def test_the_document_keeps_its_keys(report):
         "risk",
         "warnings",
         "ledger",
+        "reconciliation",
         "worst_cases",
         "plugins",
         "plugin_time",
