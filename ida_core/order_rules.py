@@ -1,5 +1,7 @@
 """What an order must have before it may be asked for, whatever the venue: quantity, prices, the shape of a list."""
 
+from msgspec.structs import replace
+
 from ida_core.events import PlaceList, PlaceOrder
 from ida_core.model import ListKind, OrderType, TimeInForce
 
@@ -12,6 +14,15 @@ _STOPS = frozenset(
 _LEGS = {ListKind.OCO: 2, ListKind.OTO: 2, ListKind.OTOCO: 3, ListKind.OPO: 2, ListKind.OPOCO: 3}
 #: Lists whose pending legs sell what the working one bought, so that their quantity is not known before.
 _BY_WHAT_WAS_BOUGHT = (ListKind.OPO, ListKind.OPOCO)
+#: Lists whose last two legs are a pair, of which only one trades.
+PAIRED = (ListKind.OCO, ListKind.OTOCO, ListKind.OPOCO)
+
+
+def legs_at_most(request: PlaceList) -> tuple[PlaceOrder, ...]:
+    """The legs; what is to sell what the first one buys, with as much as that may be."""
+    if request.kind not in _BY_WHAT_WAS_BOUGHT or not request.legs:
+        return request.legs
+    return tuple(leg if leg.quantity else replace(leg, quantity=request.legs[0].quantity) for leg in request.legs)
 
 
 def why_not_list(request: PlaceList) -> Why:
@@ -27,7 +38,14 @@ def why_not_list(request: PlaceList) -> Why:
         told_later = number > 0 and request.kind in _BY_WHAT_WAS_BOUGHT
         if (why := why_not_place(leg, told_later=told_later)) is not None:
             return why
-    return None
+    return _why_no_pair(request) if request.kind in PAIRED else None
+
+
+def _why_no_pair(request: PlaceList) -> Why:
+    one, other = request.legs[-2:]
+    if (one.side, one.quantity) == (other.side, other.quantity):
+        return None
+    return "invalid", f"legs {one.order_id} and {other.order_id} are a pair: they must have one side and one quantity"
 
 
 def why_not_place(request: PlaceOrder, *, told_later: bool = False) -> Why:

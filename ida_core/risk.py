@@ -36,6 +36,7 @@ from ida_core.events import (
 )
 from ida_core.making import place_of
 from ida_core.model import Instrument, InstrumentKind, Side
+from ida_core.order_rules import PAIRED, legs_at_most
 from ida_core.order_table import OrderTable
 from ida_core.portfolio import Portfolio
 from ida_core.protocols import RiskCheck
@@ -83,6 +84,7 @@ class RiskState:
         self.venue_state = HEALTHY
         self.equity = self.peak_equity = self.day_start_equity = portfolio.capital
         self._day = -1
+        self._beside: tuple[Sequence[PlaceOrder], int] = ((), 0)
         self._sent: deque[int] = deque()
         self._longest_ns = 0
 
@@ -139,11 +141,18 @@ class RiskState:
             if order.instrument == instrument and order.quote_quantity is not None:
                 lots = self._lots_for(instrument, order.quote_quantity)
                 buy, sell = (buy + lots, sell) if order.side is Side.BUY else (buy, sell + lots)
+        for leg in self._beside[0]:
+            buy, sell = (buy + leg.quantity, sell) if leg.side is Side.BUY else (buy, sell + leg.quantity)
         return held - sell, held + buy
 
     def open_orders(self, instrument: int) -> int:
         """How many orders may be live on it, pending and ``UNKNOWN`` ones counted."""
-        return self.orders.open_count(instrument)
+        return self.orders.open_count(instrument) + self._beside[1]
+
+    def beside(self, legs: Sequence[PlaceOrder], orders: int) -> None:
+        """Legs of a list, on its instrument, that count as placed while another leg of it is asked about, and how many
+        orders they and their pairs are; none again where they are none."""
+        self._beside = legs, orders
 
     def closing(self, request: OrderRequest) -> bool:
         """Whether the position cannot become larger or change sides by it, even if everything open
@@ -178,8 +187,8 @@ class RiskState:
             self._longest_ns = window_ns
         self._prune()
         if window_ns == self._longest_ns:
-            return len(self._sent)
-        return sum(1 for sent in self._sent if sent > self.now_ns - window_ns)
+            return len(self._sent) + self._beside[1]
+        return sum(1 for sent in self._sent if sent > self.now_ns - window_ns) + self._beside[1]
 
     def _prune(self) -> None:
         sent, oldest_ns = self._sent, self.now_ns - self._longest_ns
@@ -220,7 +229,8 @@ class RiskGate:
             return None
         refusal = self._judge_list(request) if isinstance(request, PlaceList) else self._judge(request)
         if refusal is None:
-            self.state.note_sent()
+            for _ in range(len(request.legs) if isinstance(request, PlaceList) else 1):
+                self.state.note_sent()
         else:
             self.refused[refusal.reason] += 1
         return refusal
@@ -229,11 +239,18 @@ class RiskGate:
         return self._hold(request) or self._ask_all(request)
 
     def _judge_list(self, request: PlaceList) -> Refusal | None:
-        """Leg by leg; what is said against one is said against the list."""
-        for leg in request.legs:
-            refusal = self._judge(leg)
-            if refusal is not None:
-                return structs.replace(refusal, request=request, detail=f"leg {leg.order_id}: {refusal.detail}")
+        """Leg by leg, the legs before it counted as if they were placed, a pair once; what is said against one is said
+        against the list."""
+        legs = legs_at_most(request)
+        try:
+            for number, leg in enumerate(legs):
+                paired = number == len(legs) - 1 and request.kind in PAIRED
+                self.state.beside(legs[: number - 1] if paired else legs[:number], number)
+                refusal = self._judge(leg)
+                if refusal is not None:
+                    return structs.replace(refusal, request=request, detail=f"leg {leg.order_id}: {refusal.detail}")
+        finally:
+            self.state.beside((), 0)
         return None
 
     def halts(self) -> tuple[str, str] | None:

@@ -5,8 +5,17 @@ from decimal import Decimal
 import pytest
 from desk import Desk
 
-from ida_core.events import AnyRequest, CancelAll, CancelOrder, Execution, ReplaceOrder
-from ida_core.model import OrderType, Side
+from ida_core.events import (
+    AmendOrder,
+    AnyRequest,
+    CancelAll,
+    CancelOrder,
+    Execution,
+    OrderRequest,
+    PlaceList,
+    ReplaceOrder,
+)
+from ida_core.model import ListKind, OrderType, Side
 from ida_core.protocols import RiskCheck
 from ida_core.risk import DAY_NS, HEALTHY, RiskGate, RiskState
 
@@ -198,3 +207,59 @@ def test_nothing_is_opened_while_the_venue_is_not_healthy(desk: Desk) -> None:
     assert gate.approve(desk.order(Side.SELL, 5)) is None, "closing"
     desk.state.venue_state = HEALTHY
     assert gate.approve(desk.order(Side.BUY, 5)) is None
+
+
+def bracket(desk: Desk, kind: ListKind = ListKind.OTOCO, lots: int = 5, out: int = 5) -> PlaceList:
+    legs = (desk.order(Side.BUY, lots), desk.order(Side.SELL, out), desk.order(Side.SELL, out))
+    legs = legs[1:] if kind is ListKind.OCO else legs
+    return PlaceList(order_id=desk.orders.new_id(), instrument=0, kind=kind, legs=legs)
+
+
+class Most(RiskCheck):
+    """The worst position either way, and orders open, as each leg is asked about."""
+
+    name = "most"
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[int, int, int, int]] = []
+
+    def check(self, request: OrderRequest, state: RiskState) -> str | None:
+        self.seen.append((*state.worst_position(0), state.open_orders(0), state.recent_orders(DAY_NS)))
+        return None
+
+
+def test_legs_count_beside_each_other_and_a_pair_once(desk: Desk) -> None:
+    check = Most()
+    gate = RiskGate([check], desk.state)
+    assert gate.approve(bracket(desk)) is None
+    assert check.seen == [(0, 0, 0, 0), (0, 5, 1, 1), (0, 5, 2, 2)]
+    assert desk.state.recent_orders(DAY_NS) == 3, "each leg is an order"
+    assert gate.approve(bracket(desk, ListKind.OCO)) is None
+    assert check.seen[3:] == [(0, 0, 0, 3), (0, 0, 1, 4)]
+    assert gate.approve(bracket(desk, ListKind.OPOCO, out=0)) is None
+    assert check.seen[6][:2] == (0, 5)
+    assert desk.state.worst_position(0) == (0, 0), "nothing stands beside any more"
+
+
+def test_a_no_to_a_leg_is_a_no_to_the_list(desk: Desk) -> None:
+    class Small(RiskCheck):
+        name = "small"
+
+        def check(self, request: OrderRequest, state: RiskState) -> str | None:
+            return None if state.lots(request) < 6 else "too large"
+
+    request = bracket(desk, out=6)
+    refusal = RiskGate([Small()], desk.state).approve(request)
+    assert refusal is not None
+    assert (refusal.request, refusal.reason) == (request, "small")
+    assert refusal.detail == f"leg {request.legs[1].order_id}: too large"
+
+
+def test_a_pair_that_closes_passes_a_stale_market_and_one_that_opens_does_not(desk: Desk) -> None:
+    desk.stale.add(0)
+    gate = RiskGate([], desk.state)
+    assert gate.approve(bracket(desk, ListKind.OCO)) is not None
+    desk.hold(5)
+    assert gate.approve(bracket(desk, ListKind.OCO)) is None
+    assert gate.approve(bracket(desk)) is not None
+    assert gate.approve(AmendOrder(order_id="t-1", instrument=0, quantity=1)) is None
