@@ -9,18 +9,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hypothesis import settings, strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import Bundle, MultipleResults, RuleBasedStateMachine, invariant, multiple, rule
 
 from ida_core.events import (
+    AmendOrder,
     AnyRequest,
     CancelOrder,
     Execution,
     OrderStatus,
     OrderUpdate,
+    PlaceList,
     PlaceOrder,
     ReplaceOrder,
 )
-from ida_core.model import OrderType, Side
+from ida_core.model import ListKind, OrderType, Side
 from ida_core.order import CLOSED
 from ida_core.order_table import OrderTable
 
@@ -35,9 +37,10 @@ WHICH = st.integers(0, 63)
 MOSTLY = st.sampled_from((True, True, True, False))
 
 
-@dataclass
+@dataclass(eq=False)
 class Truth:
-    """An order as it really is. ``before``: filled under a former id."""
+    """An order as it really is. ``before``: filled under a former id. ``beside``: the other legs of its list, of which
+    ``ends`` are ended by its first fill, and ``sends`` are sent by its last one."""
 
     order_id: str
     side: Side
@@ -45,6 +48,9 @@ class Truth:
     status: OrderStatus = S.REJECTED
     filled: int = 0
     before: int = 0
+    beside: list["Truth"] = field(default_factory=list, repr=False)
+    ends: list["Truth"] = field(default_factory=list, repr=False)
+    sends: list["Truth"] = field(default_factory=list, repr=False)
 
     @property
     def is_open(self) -> bool:
@@ -83,6 +89,13 @@ class Twin:
     def end(self, order: Truth, status: OrderStatus, execution: Execution) -> None:
         order.status = status
         self.tell(order, execution)
+        if not order.is_open:
+            self.expire(order.sends)
+
+    def expire(self, others: list[Truth]) -> None:
+        for other in others:
+            if other.is_open:
+                self.end(other, S.EXPIRED, X.EXPIRED)
 
     def trade(self, order: Truth, lots: int) -> None:
         lots = min(lots, order.quantity - order.filled)
@@ -91,18 +104,43 @@ class Twin:
         self.trades += 1
         self.position += order.side.sign * lots
         self.tell(order, X.TRADE, quantity=lots, price=100 + lots, trade_id=self.trades)
+        self.expire(order.ends)
+        for other in order.sends if order.status is S.FILLED else ():
+            if other.is_open:
+                other.status = S.NEW
+                self.tell(other, X.NEW)
 
     def handle(self, request: AnyRequest, accept: bool) -> None:
+        if isinstance(request, PlaceList):
+            self.place_list([self.orders[leg.order_id] for leg in request.legs], accept)
+            return
         order = self.orders[request.order_id]
-        if isinstance(request, PlaceOrder):
+        if isinstance(request, AmendOrder):
+            self.amend(order, request.quantity, accept)
+        elif isinstance(request, PlaceOrder):
             order.status = S.NEW if accept else S.REJECTED
             self.tell(order, X.NEW if accept else X.REJECTED)
         elif isinstance(request, ReplaceOrder):
             self.replace(order, self.orders[request.new_order_id], request, accept)
         elif order.is_open and accept:
-            self.end(order, S.CANCELED, X.CANCELED)
+            for one in (order, *order.beside):
+                if one.is_open:
+                    self.end(one, S.CANCELED, X.CANCELED)
         else:
             self.tell(order, X.CANCEL_REJECTED)
+
+    def place_list(self, legs: list[Truth], accept: bool) -> None:
+        waiting = [other for leg in legs for other in leg.sends]
+        for leg in legs:
+            leg.status = (S.PENDING_NEW if leg in waiting else S.NEW) if accept else S.REJECTED
+            self.tell(leg, X.NEW if accept else X.REJECTED)
+
+    def amend(self, order: Truth, lots: int, accept: bool) -> None:
+        if order.is_open and accept and order.filled < lots < order.quantity:
+            order.quantity = lots
+            self.tell(order, X.REPLACED)
+        else:
+            self.tell(order, X.REPLACE_REJECTED)
 
     def replace(self, old: Truth, new: Truth, request: ReplaceOrder, accept: bool) -> None:
         if not old.is_open or not accept:
@@ -152,12 +190,45 @@ class Orders(RuleBasedStateMachine):
             self.arrive(self.venue.bag.pop())
         return request.order_id
 
+    @rule(target=ids, kind=st.sampled_from((ListKind.OCO, ListKind.OTO, ListKind.OTOCO)), side=SIDES, lots=LOTS)
+    def place_list(self, kind: ListKind, side: Side, lots: int) -> MultipleResults[str]:
+        sides = {ListKind.OCO: (side, side), ListKind.OTO: (side, side.opposite)}.get(
+            kind, (side, side.opposite, side.opposite))
+        legs = tuple(
+            PlaceOrder(
+                order_id=self.table.new_id(), instrument=0, side=one, type=OrderType.LIMIT, quantity=lots, price=100)
+            for one in sides)
+        request = PlaceList(order_id=self.table.new_id(), instrument=0, kind=kind, legs=legs)
+        assert self.table.request(request, 0) is None
+        truths = [Truth(leg.order_id, leg.side, lots) for leg in legs]
+        for true in truths:
+            true.beside = [other for other in truths if other is not true]
+            self.venue.orders[true.order_id] = true
+        if kind is not ListKind.OCO:
+            truths[0].sends = truths[1:]
+        pair = truths[-2:] if kind is not ListKind.OTO else []
+        for true in pair:
+            true.ends = [other for other in pair if other is not true]
+        self.venue.requests.append(request)
+        return multiple(*(leg.order_id for leg in legs))
+
+    @rule(order_id=ids, lots=LOTS)
+    def amend(self, order_id: str, lots: int) -> None:
+        """Of orders that nothing replaces: what a venue means by REPLACED of one that was is not for it to guess."""
+        order = self.table.get(order_id)
+        assert order is not None
+        if not order.replaces and not order.replaced_by:
+            self.ask(AmendOrder(order_id=order_id, instrument=0, quantity=lots))
+
     @rule(order_id=ids)
     def cancel(self, order_id: str) -> None:
         self.ask(CancelOrder(order_id=order_id, instrument=0))
 
     @rule(target=ids, order_id=ids, lots=LOTS, price=st.sampled_from((99, 100, 101)))
     def replace(self, order_id: str, lots: int, price: int) -> str:
+        order = self.table.get(order_id)
+        assert order is not None
+        price = 99 if "amend_requested" in order.stamps else price
         lots = max(1, self.venue.orders[order_id].quantity - 1) if price > 99 else lots
         new_id = self.table.new_id()
         request = ReplaceOrder(
@@ -190,12 +261,14 @@ class Orders(RuleBasedStateMachine):
         """Lost on the way there, or only too late."""
         if self.venue.requests:
             request = self.venue.requests[0] if late else self.venue.requests.pop(0)
-            unanswered = replace(self.venue.orders[request.order_id], status=S.UNKNOWN, filled=0)
+            asked = request.legs[0].order_id if isinstance(request, PlaceList) else request.order_id
+            unanswered = replace(self.venue.orders[asked], status=S.UNKNOWN, filled=0)
             self.venue.tell(unanswered, X.UNANSWERED)
 
     @rule(which=WHICH, lots=LOTS)
     def trade(self, which: int, lots: int) -> None:
-        if order := self.some_open(which):
+        order = self.some_open(which)
+        if order and order.status is not S.PENDING_NEW:
             self.venue.trade(order, lots)
 
     @rule(which=WHICH, how=st.sampled_from((*ENDS, X.TRIGGERED)))
@@ -240,10 +313,16 @@ class Orders(RuleBasedStateMachine):
         mine = [order for order in orders if order is not None]
         assert {o.order_id for o in self.table.open()} == {o.order_id for o in mine if o.is_open}
         for side, lots in zip((Side.BUY, Side.SELL), self.table.exposure(0), strict=True):
-            assert lots == sum(o.at_stake for o in mine if o.side is side)
+            alone = sum(o.at_stake for o in mine if o.side is side and not o.pair)
+            pairs = {frozenset((o.order_id, o.pair)) for o in mine if o.side is side and o.pair}
+            assert lots == alone + sum(max(self.at_stake(order_id) for order_id in pair) for pair in pairs)
         assert {o.order_id for o in self.table.incomplete()} == {
             o.order_id for o in mine if o.missing
         }
+
+    def at_stake(self, order_id: str) -> int:
+        order = self.table.get(order_id)
+        return order.at_stake if order else 0
 
     @invariant()
     def everybody_is_counted_once(self) -> None:
