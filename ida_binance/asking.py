@@ -50,7 +50,7 @@ def ask(name: str, where: Addresses, setup: LiveSetup) -> Asked:
     context = trust(name, setup.config.ca_file) if where.secure else None
     budget = budget_for(where.rest, setup.config.share_budget)
     rest = Rest(where.rest, budget, context, setup.config.timeout_s)
-    offset_ns, latency_ns = _clock_offset(rest)
+    offset_ns, latency_ns = clock_offset(rest)
     rest.budget.offset_ns = -offset_ns
     info, symbols = _exchange_info(rest, setup.symbols)
     return Asked(rest, info, _listed(rest, info, symbols, setup), offset_ns, latency_ns)
@@ -75,7 +75,7 @@ class _Time(msgspec.Struct, rename="camel"):
     server_time: Annotated[int, msgspec.Meta(ge=0, le=MOST_TIME_MS)]
 
 
-def _clock_offset(rest: Rest) -> tuple[int, tuple[int, ...]]:
+def clock_offset(rest: Rest) -> tuple[int, tuple[int, ...]]:
     """Our clock less the exchange's, by the quickest of some answers; and half of each round trip.
 
     The first answer is left out: making a connection takes time on the way there alone, so the exchange would seem

@@ -53,7 +53,10 @@ class BinanceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     record_flush_s: Annotated[float, Meta(ge=0.01, le=3600, description="What a crash costs a recording.")] = 1.0
     record_rotate_s: Annotated[float, Meta(ge=0, description="A recording begins a new file so often.")] = 3600.0
     record_rotate_mib: Annotated[float, Meta(ge=0, description="... and at that size; 0: never.")] = 0.0
-    key: Annotated[str, Meta(description="Where the API key is found; see ida keys.")] = ""
+    key: Annotated[str, Meta(description="sealed:, keyring:, credential[:]NAME or fd:N; the only one if empty.")] = ""
+    passphrase: Annotated[str, Meta(description="Of a sealed key: fd:N, credential or prompt.")] = ""
+    allow_withdrawal_key: Annotated[bool, Meta(description="Trade with real money by a key that can withdraw.")] = False
+    allow_any_ip: Annotated[bool, Meta(description="... by a key that is bound to no address.")] = False
     orders_by: Annotated[Literal["ws-api", "rest"], Meta(description="Which API carries orders by itself.")] = "ws-api"
     recv_window_ms: Annotated[int, Meta(ge=1, le=60_000, description="No request is carried out that is older.")] = 5000
     turn_s: Annotated[float, Meta(ge=0.1, le=120, description="How long a request may wait for its turn.")] = 10.0

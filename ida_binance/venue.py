@@ -16,13 +16,14 @@ import trio
 from ida_binance.asking import trust
 from ida_binance.calls import Call, Reply
 from ida_binance.credentials import Credentials
-from ida_binance.environments import addresses
+from ida_binance.environments import LIVE, addresses
 from ida_binance.key_sources import load_credentials
 from ida_binance.live import FEEDS, BinanceConfig, BinanceFeed
 from ida_binance.opening import Account, Asker, read_account
 from ida_binance.order_limits import with_own_limits
 from ida_binance.order_manager import OrderManager
 from ida_binance.order_reports import OrderReports
+from ida_binance.permissions import admit_key, read_permissions
 from ida_binance.reconcile import Reconciler, Unanswered
 from ida_binance.settling import Settling
 from ida_binance.trading import Trading, TradingConfig
@@ -57,7 +58,9 @@ _POLL_S, _AGAIN_S = 0.02, 1.0
 def open_venue(name: str, mode: str, setup: VenueSetup) -> BinanceVenue:
     """See ``BinanceSpot.build``."""
     refuse_feeds(name, setup)
-    return BinanceVenue(name, mode, setup, load_credentials(name, setup.config.key))
+    config = setup.config
+    return BinanceVenue(name, mode, setup, load_credentials(
+        name, config.key, config.passphrase, sealed=name == LIVE))
 
 
 def refuse_feeds(name: str, setup: VenueSetup) -> None:
@@ -96,6 +99,8 @@ class BinanceVenue(LiveMarketVenue):
         self._stand_on(timeline, [item.instrument for item in listed])
         config, rest = self._config, self._feed.asked.rest
         asker = Asker(rest, credentials, config.recv_window_ms)
+        admit_key(self.name, read_permissions(self.name, asker), withdrawals=config.allow_withdrawal_key,
+                  any_ip=config.allow_any_ip)
         self._opening: Account = read_account(asker, self._instruments)
         own = self._opening.own_filters
         self._instruments = [with_own_limits(one, own.get(one.symbol)) for one in self._instruments]

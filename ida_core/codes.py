@@ -228,6 +228,44 @@ CODES = {
         "A key is missing, wrong, or lacks a permission. Nothing was sent.",
         "Check the key, its environment and its permissions.",
     ),
+    "IDA-E6001": Code(
+        "there is no API key",
+        "No key of that environment is sealed on this machine, or none of that name. Nothing was sent.",
+        "`ida keys list` shows what there is, `ida keys add NAME --exchange ENVIRONMENT` seals one.",
+    ),
+    "IDA-E6002": Code(
+        "real money takes a sealed key",
+        "A run with real money trades with a key that was sealed for it, and with no other source. Nothing was sent.",
+        "Seal one: `ida keys add NAME --exchange NAME_OF_THE_EXCHANGE`.",
+    ),
+    "IDA-E6003": Code(
+        "there is a key of that name",
+        "Nothing was changed.",
+        "Choose another name, or remove the key first: `ida keys remove NAME`.",
+    ),
+    "IDA-E6004": Code(
+        "a key of another environment",
+        "The file of a sealed key lies where another environment's keys are, or under another name. It is not used.",
+        "Put it back, or add the key again for the environment it is of.",
+    ),
+    "IDA-E6005": Code(
+        "the passphrase",
+        "It is not the one that the key was sealed with, or there is no way to ask for it. Nothing was sent.",
+        "Type it again; where nobody sits at a terminal give it by a file descriptor (passphrase = \"fd:N\") or as the "
+        "systemd credential ida-passphrase. It is written nowhere: a forgotten one means a new key.",
+    ),
+    "IDA-E6006": Code(
+        "the file of a sealed key is damaged or open",
+        "It is not what was written, or others than its owner can read it. It is not used.",
+        "Say chmod 600 where others can read it, and think about what they may have read; add the key again if it is "
+        "damaged.",
+    ),
+    "IDA-E6007": Code(
+        "the key may do too much, or too little",
+        "Real money is traded by keys that may trade, cannot withdraw and are bound to addresses. Nothing was placed.",
+        "Change its restrictions on the exchange's page of API keys; what you want otherwise can be said by name in "
+        "the configuration.",
+    ),
     "IDA-E6010": Code(
         "LIVE without limits",
         "A run with real money needs a bound on one order, on the position and on the loss, in the configuration. "

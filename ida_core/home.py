@@ -30,7 +30,9 @@ def write_private(file: Path, data: bytes) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in (*reversed(file.parent.parents), file.parent):
+        if not folder.exists():
+            folder.mkdir(mode=0o700, exist_ok=True)
     beside = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
