@@ -117,7 +117,8 @@ class Api:
         """Answer a request in an account's name: it needs no key, is counted nowhere, and no fault strikes it."""
         signed = Signed(account, None, self.market.now_ns(), MOST_WINDOW_MS * MS_NS)
         try:
-            call = Call(self.market, self.limits, sent, endpoint.known, MS_NS, signed)
+            counts = self.access.counts[account.name]
+            call = Call(self.market, self.limits, sent, endpoint.known, MS_NS, signed, counts)
             body = endpoint.answer(call)
             call.parameters.finish()
         except Refusal as refusal:

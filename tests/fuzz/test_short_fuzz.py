@@ -14,7 +14,7 @@ SESSION = (HERE.parent / "golden" / "run" / "session").read_bytes()
 
 
 @pytest.mark.parametrize(("target", "runs"), [("config", 150), ("recording", 100), ("run", 40), ("requests", 1500),
-                                             ("listener", 3000), ("replies", 1500)])
+                                             ("listener", 3000), ("replies", 1500), ("orders", 400)])
 def test_hostile_input_is_an_answer_or_an_error_of_ours(target: str, runs: int) -> None:
     words = ["--fresh", "--seed", "1", "--runs", str(runs), f"{target}=tests/fuzz/fuzz_{target}.py"]
     done = subprocess.run(

@@ -23,6 +23,10 @@ CLIENT_ID = "^[a-zA-Z0-9-_]{1,36}$"
 AMOUNT = "^([0-9]{1,20})(\\.[0-9]{1,20})?$"
 LEAST_STRATEGY_TYPE = 1_000_000
 MOST_PEG_OFFSET = 100
+#: No instrument has so many ticks or lots; more are no numbers of the matching engine.
+MOST_STEPS = 2**53
+#: Nor does any price trail by so many basis points.
+MOST_DELTA = 10_000_000
 _CLIENT_ID = re.compile(r"[a-zA-Z0-9_-]{1,36}")
 _AMOUNT = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?")
 _SIGNED = re.compile(r"-?[0-9]{1,19}")
@@ -110,25 +114,25 @@ def prevention(read: Parameters) -> SelfTradePrevention:
 
 
 def lots_of(listing: Listing, value: Decimal | None) -> int:
-    """In lots, more than none; ``LOT_SIZE`` where it is not a whole number of them."""
+    """In lots, more than none; ``LOT_SIZE`` where it is not a whole number of them, or too many."""
     if value is None:
         return 0
     lots = value / listing.instrument.lot_size
     if not value:
         raise Refusal(-1013, "Invalid quantity.")
-    if lots != int(lots):
+    if lots != int(lots) or lots > MOST_STEPS:
         raise filter_failure("LOT_SIZE")
     return int(lots)
 
 
 def ticks_of(listing: Listing, value: Decimal | None) -> int | None:
-    """In ticks; ``PRICE_FILTER`` where it lies between two."""
+    """In ticks; ``PRICE_FILTER`` where it lies between two, or too high."""
     if value is None:
         return None
     ticks = value / listing.instrument.tick_size
     if not value:
         raise Refusal(-1013, "Invalid price.")
-    if ticks != int(ticks):
+    if ticks != int(ticks) or ticks > MOST_STEPS:
         raise filter_failure("PRICE_FILTER")
     return int(ticks)
 
@@ -211,6 +215,8 @@ class Leg:
         delta = self._read.number(self.called("trailingDelta"))
         if delta is not None and kind not in STOPS:
             raise unwanted(self.called("trailingDelta"))
+        if delta is not None and delta > MOST_DELTA:
+            raise filter_failure("TRAILING_DELTA")
         return delta or 0
 
     def _iceberg(self, kind: OrderType, tif: TimeInForce) -> Decimal | None:

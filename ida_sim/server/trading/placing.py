@@ -19,6 +19,7 @@ from ida_sim.server.trading.form import (
     Sent,
     amount,
     client_id,
+    filter_failure,
     lots_of,
     missing,
     neither,
@@ -40,6 +41,8 @@ AMEND = ("symbol", "orderId", "origClientOrderId", "newClientOrderId", "newQty")
 _FULL_BY_DEFAULT = frozenset({OrderType.MARKET, OrderType.LIMIT})
 NOT_CANCELED = "Order was not canceled due to cancel restrictions."
 UNKNOWN_ORDER = -2011, "Unknown order sent."
+#: Ticks times lots that no order is worth; more are no numbers of the matching engine.
+MOST_QUOTE = 2**62
 #: An amendment's refusals of the exchange have a code of their own.
 AMEND_REJECTED = -2038
 
@@ -98,6 +101,8 @@ def read_order(call: Call, desk: Desk, *, smart: bool = False) -> tuple[Sent, st
         raise neither("quantity", "quoteOrderQty") if kind is OrderType.MARKET and not smart else missing("quantity")
     if quote is not None and not quote:
         raise Refusal(-1013, "Invalid quantity.")
+    if quote is not None and quote > MOST_QUOTE * desk.listing.instrument.tick_size * desk.listing.instrument.lot_size:
+        raise filter_failure("NOTIONAL")
     sent = leg.order(desk.trading.name(), buys, quantity, prevention(read), smart=smart, quote=quote)
     default = shapes.FULL if smart or kind in _FULL_BY_DEFAULT else shapes.ACK
     return sent, response_kind(read, default)
