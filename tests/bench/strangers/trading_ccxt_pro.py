@@ -27,13 +27,18 @@ async def trade(exchange: Any) -> dict[str, Any]:
     """Everything once, and what was answered."""
     bid = (await exchange.fetch_order_book(SYMBOL, 5))["bids"][0][0]
     low = exchange.price_to_precision(SYMBOL, bid * 0.9)
+    high, stop = (exchange.price_to_precision(SYMBOL, bid * factor) for factor in (1.1, 0.95))
     taken = await exchange.create_order(SYMBOL, "market", "buy", 0.01)
     placed = await exchange.create_order(SYMBOL, "limit", "buy", 0.002, low)
     asked = await exchange.fetch_order(placed["id"], SYMBOL)
     replaced = await exchange.edit_order(placed["id"], SYMBOL, "limit", "buy", 0.003, low)
+    pair = await exchange.private_post_orderlist_oco({
+        "symbol": "BTCUSDT", "side": "SELL", "quantity": "0.001", "aboveType": "LIMIT_MAKER", "abovePrice": high,
+        "belowType": "STOP_LOSS_LIMIT", "belowPrice": stop, "belowStopPrice": stop, "belowTimeInForce": "GTC"})
     opened = await exchange.fetch_open_orders(SYMBOL)
     over = await exchange.fetch_open_orders_ws(SYMBOL)
     cancelled = await exchange.cancel_order(replaced["id"], SYMBOL)
+    await exchange.cancel_order_ws(pair["orders"][0]["orderId"], SYMBOL)
     try:
         await exchange.cancel_order(replaced["id"], SYMBOL)
         refused = 0
@@ -41,7 +46,7 @@ async def trade(exchange: Any) -> dict[str, Any]:
         refused = -2011
     return {
         "market": int(taken["id"]), "limit": int(placed["id"]), "second": int(replaced["id"]),
-        "status": asked["info"]["status"], "pair": [],
+        "status": asked["info"]["status"], "pair": [int(order["orderId"]) for order in pair["orders"]],
         "open": sorted(int(order["id"]) for order in opened), "open_ws": sorted(int(order["id"]) for order in over),
         "cancelled": cancelled["info"]["status"], "refused": refused,
     }
@@ -60,7 +65,7 @@ async def main(rest: str, ws: str) -> None:
         await exchange.fetch_balance_ws()
         found = await trade(exchange)
         for _ in range(200):
-            if sum(event["info"].get("x") == "CANCELED" for event in events) >= 2:
+            if sum(event["info"].get("x") == "CANCELED" for event in events) >= 4:
                 break
             await asyncio.sleep(0.05)
         listening.cancel()

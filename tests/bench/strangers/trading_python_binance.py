@@ -1,4 +1,4 @@
-"""python-binance trades on the server: orders, a replacement, user data, and what the account has."""
+"""python-binance trades on the server: orders, a pair, a replacement, user data, and what the account has."""
 
 import asyncio
 import json
@@ -24,7 +24,8 @@ async def trade(client: AsyncClient) -> dict[str, Any]:
     """Everything once, and what was answered."""
     best = await client.get_orderbook_ticker(symbol=SYMBOL)
     bid = Decimal(best["bidPrice"])
-    low = f"{(bid * Decimal('0.9')).quantize(Decimal('0.01'))}"
+    low, high = (f"{(bid * factor).quantize(Decimal('0.01'))}" for factor in (Decimal("0.9"), Decimal("1.1")))
+    stop = f"{(bid * Decimal('0.95')).quantize(Decimal('0.01'))}"
     taken = await client.order_market_buy(symbol=SYMBOL, quantity="0.01", newOrderRespType="FULL")
     placed = await client.order_limit_buy(symbol=SYMBOL, quantity="0.002", price=low)
     asked = await client.get_order(symbol=SYMBOL, orderId=placed["orderId"])
@@ -32,9 +33,13 @@ async def trade(client: AsyncClient) -> dict[str, Any]:
         symbol=SYMBOL, side="BUY", type="LIMIT", timeInForce="GTC", quantity="0.003", price=low,
         cancelReplaceMode="STOP_ON_FAILURE", cancelOrderId=placed["orderId"])
     second = replaced["newOrderResponse"]["orderId"]
+    pair = await client.create_oco_order(
+        symbol=SYMBOL, side="SELL", quantity="0.001", aboveType="LIMIT_MAKER", abovePrice=high,
+        belowType="STOP_LOSS_LIMIT", belowPrice=stop, belowStopPrice=stop, belowTimeInForce="GTC")
     opened = await client.get_open_orders(symbol=SYMBOL)
     over = await client.ws_get_open_orders(symbol=SYMBOL)
     cancelled = await client.cancel_order(symbol=SYMBOL, orderId=second)
+    await client.ws_cancel_order(symbol=SYMBOL, orderId=pair["orders"][0]["orderId"])
     try:
         await client.cancel_order(symbol=SYMBOL, orderId=second)
         refused = 0
@@ -42,7 +47,7 @@ async def trade(client: AsyncClient) -> dict[str, Any]:
         refused = error.code
     return {
         "market": taken["orderId"], "limit": placed["orderId"], "second": second, "status": asked["status"],
-        "pair": [], "open": sorted(order["orderId"] for order in opened),
+        "pair": [order["orderId"] for order in pair["orders"]], "open": sorted(order["orderId"] for order in opened),
         "open_ws": sorted(order["orderId"] for order in over), "cancelled": cancelled["status"], "refused": refused,
     }
 
@@ -57,7 +62,7 @@ async def main(rest: str, ws: str) -> None:
         await asyncio.wait_for(opened.wait(), 20)
         found = await trade(client)
         for _ in range(200):
-            if sum(event.get("x") == "CANCELED" for event in events) >= 2:
+            if sum(event.get("x") == "CANCELED" for event in events) >= 4:
                 break
             await asyncio.sleep(0.05)
         listening.cancel()

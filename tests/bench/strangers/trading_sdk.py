@@ -1,4 +1,4 @@
-"""binance-sdk-spot trades on the server: orders, a replacement, user data, and what the account has."""
+"""binance-sdk-spot trades on the server: orders, a pair, a replacement, user data, and what the account has."""
 
 import asyncio
 import json
@@ -13,14 +13,16 @@ from binance_sdk_spot.spot import Spot
 SYMBOL = "BTCUSDT"
 
 
-def far_below(rest: Any) -> float:
+def low_and_high(rest: Any) -> tuple[float, float, float]:
+    """A price far below, one far above, and a stop between."""
     bid = Decimal(rest.ticker_book_ticker(symbol=SYMBOL).data().actual_instance.bid_price)
-    return float((bid * Decimal("0.9")).quantize(Decimal("0.01")))
+    low, high, stop = (float((bid * Decimal(factor)).quantize(Decimal("0.01"))) for factor in ("0.9", "1.1", "0.95"))
+    return low, high, stop
 
 
 def trade(rest: Any) -> dict[str, Any]:
     """Everything once over REST, and what was answered."""
-    low = far_below(rest)
+    low, high, stop = low_and_high(rest)
     taken = rest.new_order(symbol=SYMBOL, side="BUY", type="MARKET", quantity=0.01).data()
     placed = rest.new_order(symbol=SYMBOL, side="BUY", type="LIMIT", time_in_force="GTC", quantity=0.002, price=low)
     first = placed.data().order_id
@@ -28,11 +30,14 @@ def trade(rest: Any) -> dict[str, Any]:
     replaced = rest.order_cancel_replace(
         symbol=SYMBOL, side="BUY", type="LIMIT", time_in_force="GTC", quantity=0.003, price=low,
         cancel_replace_mode="STOP_ON_FAILURE", cancel_order_id=first).data()
+    pair = rest.order_list_oco(
+        symbol=SYMBOL, side="SELL", quantity=0.001, above_type="LIMIT_MAKER", above_price=high,
+        below_type="STOP_LOSS_LIMIT", below_price=stop, below_stop_price=stop, below_time_in_force="GTC").data()
     opened = rest.get_open_orders(symbol=SYMBOL).data()
     counts = [limit.count for limit in placed.rate_limits]
     return {
         "market": taken.order_id, "limit": first, "second": replaced.new_order_response.order_id,
-        "status": asked.status, "pair": [], "counts": counts,
+        "status": asked.status, "pair": [order.order_id for order in pair.orders], "counts": counts,
         "open": sorted(order.order_id for order in opened),
     }
 
@@ -43,6 +48,7 @@ async def finish(connection: Any, found: dict[str, Any]) -> None:
     found["open_ws"] = sorted(order.order_id for order in opened)
     cancelled = (await connection.order_cancel(symbol=SYMBOL, order_id=found["second"])).data().result
     found["cancelled"] = cancelled.status
+    await connection.order_cancel(symbol=SYMBOL, order_id=found["pair"][0])
 
 
 def finally_has(rest: Any, found: dict[str, Any]) -> None:
@@ -69,7 +75,7 @@ async def main(rest: str, ws: str) -> None:
         found = await asyncio.to_thread(trade, spot.rest_api)
         await finish(connection, found)
         for _ in range(200):
-            if sum(event.get("x") == "CANCELED" for event in events) >= 2:
+            if sum(event.get("x") == "CANCELED" for event in events) >= 4:
                 break
             await asyncio.sleep(0.05)
         await asyncio.to_thread(finally_has, spot.rest_api, found)
