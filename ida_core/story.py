@@ -51,6 +51,8 @@ END_RULES = {
     "UNFILLED_FOK_ORDER_EXPIRED": "it could not be filled whole (fill-or-kill)",
     "SELF_TRADE_PREVENTION": "it would have traded with another order of ours",
     "REDUCE_ONLY": "it may only reduce the position, and by now it would have opened one",
+    "OCO_TRIGGER": "the other order of the pair was filled or triggered",
+    "OTO_PHASE_ONE_EXPIRED": "the order that it waited for ended",
     END_OF_DATA: "it arrived after the last event of the data, so nothing could answer it",
 }
 """Why the simulated exchange ended an order (``OrderUpdate.reason``), in words; a refusal comes in words already."""
@@ -83,6 +85,7 @@ class Story:
         self._mode = start.mode
         self._asked_ns = self._sent_ns = 0
         self._list_id = self._replaces = ""
+        self._waits = False
         self._chain: dict[str, int] = {}
         self._quantity = 0
         self._strategy = ""
@@ -308,7 +311,7 @@ class Story:
             Execution.CANCEL_REJECTED: lambda u: f"the cancel was rejected{because}",
             Execution.REPLACE_REJECTED: lambda u: f"the replacement was rejected{because}",
             Execution.TRIGGERED: lambda u: f"triggered: the market reached its stop price{because}",
-            Execution.REPLACED: lambda u: f"replaced{because}; {self._rest(u)}",
+            Execution.REPLACED: lambda u: f"its quantity is another now{because}; {self._rest(u)}",
             Execution.TRADE_PREVENTION: lambda u: f"ended by self-trade prevention{because}; {self._rest(u)}",
         }.get(
             update.execution,
@@ -318,6 +321,12 @@ class Story:
 
     def _accepted(self, update: OrderUpdate) -> str:
         name = f" as exchange order {update.venue_order_id}" if update.venue_order_id else ""
+        if update.status is OrderStatus.PENDING_NEW:
+            self._waits = True
+            return f"accepted{name}, to wait for another order of its list"
+        if self._waits:
+            self._waits = False
+            return "works now: the order that it waited for is filled"
         queue = f"; {self._lots(update.ahead)} ahead of it in the queue" if update.ahead >= 0 else ""
         return f"accepted{name}{queue}"
 

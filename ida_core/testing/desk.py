@@ -14,7 +14,7 @@ from ida_core.book import Market
 from ida_core.clock import NS
 from ida_core.config import Settings
 from ida_core.context import Context
-from ida_core.events import AnyRequest, Event, Execution, OrderStatus, OrderUpdate
+from ida_core.events import AmendOrder, AnyRequest, Event, Execution, OrderStatus, OrderUpdate
 from ida_core.log import Log
 from ida_core.model import Instrument
 from ida_core.native import ffi, lib
@@ -75,18 +75,28 @@ class Desk:
         self._raise_failure()
 
     def answer(self) -> None:
-        """Accept what is new, and end what is being cancelled."""
+        """Accept what is new, amend what is to be amended, and end what is being cancelled. A pending leg of a list
+        waits until its working one is filled; the next answer lets it work."""
         for order in list(self.ctx.orders.values()):
-            if order.status is OrderStatus.PENDING_NEW:
-                self._report(order, Execution.NEW, OrderStatus.NEW)
+            if order.status is OrderStatus.PENDING_NEW and (not order.acknowledged or self._is_due(order)):
+                self._report(order, Execution.NEW, OrderStatus.NEW if self._is_due(order) else OrderStatus.PENDING_NEW)
             elif order.status is OrderStatus.PENDING_CANCEL:
                 self._report(order, Execution.CANCELED, OrderStatus.CANCELED)
+            elif order.status is OrderStatus.PENDING_REPLACE and order.asked == "amend":
+                lots = next(r.quantity for r in reversed(self.sent)
+                            if isinstance(r, AmendOrder) and r.order_id == order.order_id)
+                self._report(order, Execution.REPLACED, OrderStatus.NEW, order_quantity=lots)
+
+    def _is_due(self, order: Order) -> bool:
+        """It may work: no pending leg, or one whose working leg is filled."""
+        return not order.contingent or self._engine.orders.legs(order.list_id)[0].status is OrderStatus.FILLED
 
     def reject(self, order_id: str, reason: str = "rejected") -> None:
         self._report(self._order(order_id), Execution.REJECTED, OrderStatus.REJECTED, reason=reason, code=-1)
 
     def fill(self, order_id: str, lots: int | None = None, price: int | None = None) -> None:
-        """Fill an order at its own price, wholly unless ``lots`` says otherwise; without a fee."""
+        """Fill an order at its own price, wholly unless ``lots`` says otherwise; without a fee. The other one of a pair
+        expires."""
         order = self._order(order_id)
         lots = order.leaves if lots is None else lots
         done = order.filled + lots
@@ -94,6 +104,9 @@ class Desk:
         status = OrderStatus.FILLED if done >= order.quantity else OrderStatus.PARTIALLY_FILLED
         self._report(order, Execution.TRADE, status, quantity=lots, price=price, cumulative=done,
                      leaves=order.quantity - done, trade_id=self._venue.next_id())
+        other = self._engine.orders.get(order.pair) if order.pair else None
+        if other is not None and other.is_open:
+            self._report(other, Execution.EXPIRED, OrderStatus.EXPIRED, reason="OCO_TRIGGER")
 
     def _order(self, order_id: str) -> Order:
         order = self._engine.orders.get(order_id)
@@ -101,10 +114,10 @@ class Desk:
         return order
 
     def _report(self, order: Order, execution: Execution, status: OrderStatus, **fields: Any) -> None:
-        values: dict[str, Any] = {"cumulative": order.filled, **fields}
+        values: dict[str, Any] = {"cumulative": order.filled, "order_quantity": order.quantity, **fields}
         self.tell(OrderUpdate(
             order_id=order.order_id, instrument=0, side=order.side, execution=execution, status=status,
-            order_quantity=order.quantity, ts_local_ns=self._venue.now_ns, ts_venue_ns=self._venue.now_ns,
+            list_id=order.list_id, ts_local_ns=self._venue.now_ns, ts_venue_ns=self._venue.now_ns,
             venue_order_id=order.venue_order_id or self._venue.next_id(), **values))
 
     def _raise_failure(self) -> None:

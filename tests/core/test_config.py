@@ -295,6 +295,9 @@ def test_filters_set_by_hand_replace_the_venue_s() -> None:
     mine = config.InstrumentSettings(max_orders=5)
     venue = Filters(min_notional=Decimal(5), max_orders=200)
     assert mine.filters(venue) == Filters(min_notional=Decimal(5), max_orders=5)
+    barred = Filters(oco_allowed=False, max_orders=200)
+    assert mine.filters(barred) == Filters(oco_allowed=False, max_orders=5), "what is not said here is not allowed"
+    assert mine.given() == {"max_orders": 5}
 
 
 def test_the_schema_is_one_and_knows_the_plugins(tmp_path: Path, plugins: Plugins) -> None:

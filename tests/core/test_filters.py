@@ -21,6 +21,8 @@ from ida_core.events import (
 from ida_core.filters import FilterCheck
 from ida_core.model import Filters, Instrument, ListKind, OrderType, PegPrice, SelfTradePrevention, Side
 from ida_core.order_table import OrderTable
+from ida_core.protocols import Strategy
+from ida_core.testing import Desk as Played
 
 D, T = Decimal, OrderType
 #: 60,000 quote units, in ticks of 0.01.
@@ -236,3 +238,15 @@ def test_what_is_not_known_passes_and_no_filter_is_no_filter() -> None:
     assert desk.why(price=60_000_000) is None
     assert Desk().why(1, 1) is None
     assert desk.said(CancelOrder(order_id="x", instrument=0)) is None
+
+
+def test_the_engine_sends_nothing_that_breaks_a_filter() -> None:
+    class Idle(Strategy):
+        name = "idle"
+
+    desk = Played(Idle(), replace(SPOT, filters=Filters(min_notional=D(5))))
+    desk.show(PRICE, PRICE + 1)
+    assert desk.ctx.place(Side.BUY, 8, PRICE) is None
+    assert not desk.sent
+    assert desk.ctx.place(Side.BUY, 9, PRICE) is not None
+    assert len(desk.sent) == 1

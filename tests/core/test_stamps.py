@@ -5,6 +5,7 @@ from pathlib import Path
 from made_runs import T0, MadeRun, S
 
 from ida_core.events import (
+    AmendOrder,
     AnyRequest,
     CancelOrder,
     Execution,
@@ -143,3 +144,34 @@ def test_the_story_of_an_order_ends_with_its_chain(tmp_path: Path) -> None:
     assert "known 3.25 ms after the request, 3000 µs after its bytes" in texts[2]
     assert texts[-1] == "event → decision 20 µs → risk 25 µs → sent 205 µs → acknowledged 3000 µs"
     assert [values for values in report.latencies().values() if values] == [[3250.0], [230.0], [3000.0]]
+
+
+def test_the_story_of_a_leg_tells_what_it_waits_for(tmp_path: Path) -> None:
+    run = MadeRun(tmp_path / "run")
+    run.top(0, 9_999, 10_001)
+    legs = tuple(
+        PlaceOrder(order_id=name, strategy="maker", instrument=0, side=side, type=OrderType.LIMIT, quantity=10,
+                   price=price, ts_local_ns=T0 + S)
+        for name, side, price in (("a", Side.BUY, 10_000), ("b", Side.SELL, 10_100)))
+    run.event(PlaceList(order_id="l", strategy="maker", instrument=0, kind=ListKind.OTO, legs=legs, ts_local_ns=T0 + S))
+    run.event(RequestSent(order_id="l", what="place_list", by="ws-api", ts_local_ns=T0 + S + 90 * US,
+                          decided_ns=T0 + S + 20 * US, approved_ns=T0 + S + 45 * US))
+    run.accept(S + 5_000 * US, "a", Side.BUY, 10)
+    run.update(S + 5_000 * US, "b", Execution.NEW, OrderStatus.PENDING_NEW, Side.SELL, order_quantity=10)
+    run.fill(2 * S, "a", Side.BUY, 10_000, 10, of=10)
+    run.accept(2 * S, "b", Side.SELL, 10)
+    run.event(AmendOrder(order_id="b", strategy="maker", instrument=0, quantity=4, ts_local_ns=T0 + 3 * S))
+    run.update(3 * S + 1, "b", Execution.REPLACED, OrderStatus.NEW, Side.SELL, order_quantity=4, leaves=4)
+    run.update(4 * S, "b", Execution.EXPIRED, OrderStatus.EXPIRED, Side.SELL, reason="OCO_TRIGGER", order_quantity=4)
+    texts = [text for _, text in load(run.end(5 * S)).order_story("b")]
+    for text, begins in zip(texts, (
+        "maker asked to sell 0.0001 BTCUSDT LIMIT GTC at 101, in the OTO list l with a",
+        "the bytes of the request (place_list) went to the exchange by ws-api, 70 µs after the decision",
+        "accepted, to wait for another order of its list; known 5 ms after the request, 4910 µs after its bytes",
+        "works now: the order that it waited for is filled",
+        "to be lowered to 0.00004, in its place",
+        "its quantity is another now; 0 of 0.00004 were filled",
+        "expired: the other order of the pair was filled or triggered",
+        "event → decision 20 µs → risk 25 µs → sent 45 µs → acknowledged 4910 µs",
+    ), strict=True):
+        assert text.startswith(begins)

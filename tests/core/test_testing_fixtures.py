@@ -6,7 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from ida_core import Book, CancelOrder, Context, OrderStatus, OrderUpdate, PlaceOrder, Side, Strategy, Timer
+from ida_core import (
+    Book,
+    CancelOrder,
+    Context,
+    ListKind,
+    OrderStatus,
+    OrderType,
+    OrderUpdate,
+    PlaceList,
+    PlaceOrder,
+    Side,
+    Strategy,
+    Timer,
+)
 from ida_core.testing import Desk
 
 AUTHORS_TEST = '''
@@ -118,3 +131,50 @@ def test_a_callback_that_raises_raises_in_the_test(desk: Desk) -> None:
     (order,) = desk.take()
     with pytest.raises(AssertionError, match="RuntimeError: no funds"):
         desk.reject(order.order_id, "no funds")
+
+
+class Bracket(Strategy):
+    """The example of docs/engine.md, as far as what it asks for."""
+
+    name = "bracket"
+
+    def on_book(self, ctx: Context, book: Book) -> None:
+        if not ctx.orders and not ctx.position.lots:
+            ctx.place_list(
+                ListKind.OTOCO, ctx.leg(Side.BUY, 100, 900),
+                ctx.leg(Side.SELL, 100, 1100, type=OrderType.LIMIT_MAKER),
+                ctx.leg(Side.SELL, 100, type=OrderType.STOP_LOSS, stop_price=800))
+
+
+def test_a_desk_plays_lists_and_amendments() -> None:
+    desk = Desk(Bracket())
+    desk.show(990, 1010)
+    (request,) = desk.take()
+    assert isinstance(request, PlaceList)
+    working, above, below = (leg.order_id for leg in request.legs)
+    desk.answer()
+    states = [order.status for order in desk.ctx.orders.values()]
+    assert states == [OrderStatus.NEW, OrderStatus.PENDING_NEW, OrderStatus.PENDING_NEW]
+    assert desk.ctx.amend(working, 60)
+    desk.answer()
+    assert desk.ctx.orders[working].quantity == 60
+    desk.fill(working)
+    desk.answer()
+    assert {order.status for order in desk.ctx.orders.values()} == {OrderStatus.NEW}
+    assert set(desk.ctx.orders) == {above, below}
+    desk.fill(below, 60, 800)
+    assert (desk.ctx.position.lots, list(desk.ctx.orders)) == (0, [below]), "one ends the other"
+    desk.ctx.cancel_all()
+    desk.answer()
+    assert not desk.ctx.orders
+
+
+def test_a_leg_cancelled_by_another_is_not_asked_for_again() -> None:
+    desk = Desk(Bracket())
+    desk.show(990, 1010)
+    desk.answer()
+    desk.take()
+    desk.ctx.cancel_all()
+    assert len(desk.take()) == 1
+    desk.answer()
+    assert not desk.ctx.orders
