@@ -171,6 +171,11 @@ def call(method: str, params: Mapping[str, str], *, client_order_id: str = "") -
     )  # fmt: skip
 
 
+def warm_up() -> Call:
+    """Nothing, over REST: a connection is there when one is needed."""
+    return Call("", "GET", "/api/v3/ping", {}, is_signed=False)
+
+
 def api_restrictions() -> Call:
     """What the key may do: REST alone has it, and not in every environment."""
     return Call("", "GET", "/sapi/v1/account/apiRestrictions", {})

@@ -23,6 +23,8 @@ MOST_BODY_BYTES = 128 << 20
 #: Where 429 or 418 do not say how long.
 PAUSE_S, BAN_S, MOST_WAIT_S = 60.0, 120.0, 4 * 86400.0
 _BANNED_UNTIL = re.compile(rb"banned until (\d{13})\b")
+#: How long a connection that nobody uses is kept.
+KEPT_S = 45.0
 _SHOWN_BYTES = 80
 
 
@@ -61,6 +63,7 @@ class Rest:
         self.base, self.budget, self.timeout_s = base, budget, timeout_s
         options: dict[str, Any] = {
             "timeout": timeout_s, "trust_env": False, "follow_redirects": False,
+            "limits": httpx.Limits(keepalive_expiry=KEPT_S),
             "headers": {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "ida"},
         }  # fmt: skip
         self._options = options if context is None else {**options, "verify": context}

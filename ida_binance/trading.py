@@ -18,7 +18,7 @@ import trio
 from ida_binance.api_connection import ApiConnection, Clocked
 from ida_binance.api_frames import UserEvent
 from ida_binance.budget import CONNECT_WEIGHT, NS_PER_S, Budget, Told
-from ida_binance.calls import REST, Call, Outcome, Reply
+from ida_binance.calls import REST, Call, Outcome, Reply, warm_up
 from ida_binance.connection import ConnectionEnded, State, Way
 from ida_binance.credentials import Credentials
 from ida_binance.environments import Addresses
@@ -354,8 +354,9 @@ class Trading:
     # ------------------------------------------------------------- the exchange's clock
 
     async def _look_at_clock(self) -> None:
-        """Every now and then, and when it is in doubt."""
+        """Every now and then, and when it is in doubt. So often REST is kept warm, too, for when it is needed."""
         while True:
+            self.send(warm_up(), _ignore)
             with trio.move_on_after(self.config.sync_s):
                 await self._clock_doubt.wait()
             self._clock_doubt = trio.Event()
@@ -380,6 +381,10 @@ HOPELESS = ("IDA-E4112", "IDA-E4120", "IDA-E4121")
 def _is_text(value: str) -> bool:
     """Whether it can be sent; a lone surrogate cannot."""
     return value.isascii() or not any("\ud800" <= char <= "\udfff" for char in value)
+
+
+def _ignore(reply: Reply) -> None:
+    """Whether REST is there shows when it is needed."""
 
 
 def _nothing() -> None:

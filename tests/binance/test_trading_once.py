@@ -96,6 +96,14 @@ async def test_where_the_websocket_api_is_down_orders_go_over_rest_and_come_back
         assert [params["newClientOrderId"] for params in server.asked("order.place")] == ["ida-2"]
 
 
+async def test_a_connection_of_rest_is_kept_warm_for_when_it_is_needed() -> None:
+    config = QUICK._replace(sync_s=0.05)
+    async with api_server() as server, rest_server() as rest, trading(server.url, config=config, rest=rest.url):
+        while rest.pings < 3:
+            await trio.sleep(0.01)
+        assert rest.asked == []
+
+
 async def test_where_nothing_is_reached_it_is_not_sent() -> None:
     async with api_server() as server, trading(server.url, config=REST_FIRST, rest=NOWHERE) as client:
         reply = await client.trading.ask(place())

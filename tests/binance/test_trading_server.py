@@ -13,6 +13,7 @@ from trading_client import HMAC, QUICK, Client, trading
 from ida_binance.budget import NS_PER_S
 from ida_binance.calls import Outcome, api_restrictions, call
 from ida_binance.credentials import KINDS, Credentials, Kind
+from ida_binance.instruments import RateLimit
 from ida_core.clock import steady_ns
 from ida_core.errors import AuthError
 from ida_sim.server.faults import read_fault
@@ -110,3 +111,25 @@ async def test_weight_that_others_use_is_known_from_each_answer(server: Server) 
             server.limits.charge("127.0.0.1", 100)
         await client.trading.ask(call("time", {}))
         assert client.trading.budget.left(steady_ns()) <= 5400 - 2000
+
+
+LIMITS = [RateLimit("REQUEST_WEIGHT", "MINUTE", 1, 6000), RateLimit("ORDERS", "SECOND", 10, 100)]
+
+
+async def test_a_flood_over_real_sockets_is_never_refused(server: Server) -> None:
+    """Three times the orders of ten seconds and more than the weight of a minute, at once; what has no room waits, and
+    is told in time that it was not sent."""
+    (symbol, *_) = server.market.symbols
+    order = {"symbol": symbol, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01", "price": "1"}
+    async with at_work(server, "ED25519", timeout_s=30.0) as client:
+        client.trading.budget.learn(LIMITS)
+        for number in range(300):
+            client.send(call("order.test", order))
+            client.send(call("order.place", {**order, "price": "20000.00", "newClientOrderId": f"ida-{number}"}))
+            client.send(call("openOrders.status", {}))
+            client.send(call("order.cancel", {"symbol": symbol, "origClientOrderId": f"ida-{number}"}))
+        await client.until(lambda: len(client.replies) == 1200)
+        assert {reply.status for reply in client.replies} <= {0, 200, 400}
+        assert {reply.outcome for reply in client.replies} == {Outcome.OK, Outcome.REJECTED, Outcome.NOT_SENT}
+        canceled = [reply for reply in client.replies if reply.code == -2011 or "origClientOrderId" in str(reply.body)]
+        assert len(canceled) == 300, "each cancel was answered"
