@@ -11,7 +11,7 @@ import trio
 from ida_binance.budget import Budget
 from ida_binance.calls import Call, Reply, call
 from ida_binance.credentials import Credentials
-from ida_binance.judging import NOT_ALLOWED
+from ida_binance.judging import CLOCK, NOT_ALLOWED
 from ida_binance.order_reports import Unreadable, account_balances
 from ida_binance.pending import Pending
 from ida_binance.reconcile import newest_trade
@@ -53,13 +53,16 @@ class Asker:
             carrier = RestCalls(self._rest, session, self._credentials)
             return [await self._one(carrier, one) for one in wanted]
 
-    async def _one(self, carrier: RestCalls, wanted: Call) -> Reply:
+    async def _one(self, carrier: RestCalls, wanted: Call, again: bool = False) -> Reply:
+        """Ask it; refused for the time that it took on its way, once more."""
         budget, now_ns = self._rest.budget, steady_ns()
         if wait_s := budget.wait_s(wanted.weight, now_ns):
             raise RateLimited(f"{wanted.name}: not sent, for the weight is used up (room in {wait_s:.1f} s)", wait_s)
         ticket = budget.spend(wanted.weight, now_ns)
         reply, told = await carrier.carry(Pending(wanted, _nobody, 0.0), self._timed(wanted, budget))
         budget.answered(ticket, told, now_ns, reply.received_ns)
+        if reply.code == CLOCK and not again:
+            return await self._one(carrier, wanted, again=True)
         return answered(wanted, reply)
 
     def _timed(self, wanted: Call, budget: Budget) -> dict[str, str]:
