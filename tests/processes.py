@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ class Exchange:
         self.rest: str = ready["rest"]
         self.ws: str = ready["ws"]
         self.control: str = ready["control"]
+        self.keys: list[dict[str, str]] = ready["keys"]
         self._errors = errors
         self.http = httpx.Client(timeout=PATIENCE_S, trust_env=False)
 
@@ -65,13 +67,14 @@ def exchange(folder: Path, *words: str | Path) -> Iterator[Exchange]:
 class Run:
     """``ida run`` that goes on beside the test. What it prints goes into files: nothing of it can block."""
 
-    def __init__(self, folder: Path, words: tuple[str, ...]) -> None:
+    def __init__(self, folder: Path, words: tuple[str, ...], env: Mapping[str, str] | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._out, self._err = folder / "out.json", folder / "err.txt"
         self.runs = folder / "runs"
         with self._out.open("w") as out, self._err.open("w") as err:
             self.process = subprocess.Popen(
-                [IDA, "run", *words, "--out", self.runs, "--json"], stdout=out, stderr=err, cwd=folder)
+                [IDA, "run", *([] if "--out" in words else ["--out", self.runs]), *words, "--json"],
+                stdout=out, stderr=err, cwd=folder, env={**os.environ, **(env or {})})
 
     def stop(self) -> None:
         """As Ctrl-C does."""
@@ -90,8 +93,8 @@ class Run:
 
 
 @contextmanager
-def running(folder: Path, *words: str | Path) -> Iterator[Run]:
-    run = Run(folder, tuple(map(str, words)))
+def running(folder: Path, *words: str | Path, env: Mapping[str, str] | None = None) -> Iterator[Run]:
+    run = Run(folder, tuple(map(str, words)), env)
     try:
         yield run
     finally:

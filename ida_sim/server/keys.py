@@ -118,14 +118,14 @@ class ApiKey:
         return base64.b64encode(raw).decode()
 
     def told(self) -> dict[str, str]:
-        """For its owner, secret and all: ``type``, ``api_key``, and ``secret`` or ``pem`` where it is known."""
+        """For its owner: ``type``, ``api_key``, and where it is known ``secret``, of a pair its private PEM."""
         found = {"type": self.kind, "api_key": self.api_key}
         if self.kind == HMAC:
             return found | {"secret": self._secret}
         if self._private is None:
             return found
         pem = self._private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        return found | {"pem": pem.decode()}
+        return found | {"secret": pem.decode()}
 
     def state(self) -> dict[str, Any]:
         """For everybody: nothing secret."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -19,6 +19,7 @@ from ida_core.plugins import load_plugins
 from ida_sim.config import SimConfig
 from ida_sim.server.connection import Pace
 from ida_sim.server.faults import read_fault
+from ida_sim.server.keys import ApiKey
 from ida_sim.server.limits import NS
 from ida_sim.server.market import MarketSetup
 from ida_sim.server.serving import Server, ServerSetup, open_server
@@ -40,6 +41,12 @@ async def serving(*files: Path, **options: Any) -> AsyncIterator[Server]:
     with trio.fail_after(DEADLINE_S):
         async with open_server(server_setup(*files, **options)) as server:
             yield server
+
+
+def key_of(told: Mapping[str, str]) -> ApiKey:
+    """A key of the ready line."""
+    half = "secret" if told["type"] == "HMAC" else "pem"
+    return ApiKey(told["type"], told["api_key"], **{half: told["secret"]})
 
 
 def begin_a_minute(server: Server) -> None:

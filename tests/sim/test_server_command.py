@@ -14,8 +14,7 @@ import httpx
 import pytest
 import trio_websocket
 from signed import RESTRICTIONS, signed_query
-
-from ida_sim.server.keys import ApiKey
+from sim.serving import key_of
 
 
 @contextmanager
@@ -58,7 +57,7 @@ def test_the_ready_line_has_a_key_of_each_kind() -> None:
         assert [(key["account"], key["type"]) for key in keys] == [
             ("default", "HMAC"), ("default", "RSA"), ("default", "ED25519")]
         for told in keys:
-            key = ApiKey(told["type"], told["api_key"], told.get("secret", ""), told.get("pem", ""))
+            key = key_of(told)
             query = signed_query(key, {"timestamp": httpx.get(ready["rest"] + "/api/v3/time").json()["serverTime"]})
             answer = httpx.get(f"{ready['rest']}{RESTRICTIONS}?{query}", headers={"X-MBX-APIKEY": key.api_key})
             assert answer.json()["enableReading"] is True

@@ -54,7 +54,7 @@ async def trade(exchange: Any) -> dict[str, Any]:
 
 async def main(rest: str, ws: str) -> None:
     key = json.loads(sys.stdin.read())
-    exchange, events = client(rest, ws, key["api_key"], key["pem"]), list[Any]()
+    exchange, events = client(rest, ws, key["api_key"], key["secret"]), list[Any]()
     try:
         await exchange.load_markets()
         listening = asyncio.create_task(collect(exchange, events))

@@ -64,7 +64,7 @@ def finally_has(rest: Any, found: dict[str, Any]) -> None:
 
 async def main(rest: str, ws: str) -> None:
     key = json.loads(sys.stdin.read())
-    own = {"api_key": key["api_key"], "private_key": key["pem"]}
+    own = {"api_key": key["api_key"], "private_key": key["secret"]}
     spot = Spot(config_rest_api=ConfigurationRestAPI(base_path=rest, timeout=10_000, **own),
                 config_ws_api=ConfigurationWebSocketAPI(stream_url=f"{ws}/ws-api/v3", **own))
     connection, events = await spot.websocket_api.create_connection(), list[Any]()
