@@ -13,14 +13,18 @@ from account_desk import AccountDesk, desk
 from sim.serving import serving
 from sim.trader import SYMBOL, Trader
 
+from ida_binance.live import BinanceFeed
 from ida_core import (
     Execution,
+    Inlet,
     OrderStatus,
     OrderType,
     RequestSent,
     Side,
     VenueStatus,
+    VenueUnavailable,
 )
+from ida_core.errors import sole
 from ida_sim.server.serving import Server
 
 S, X = OrderStatus, Execution
@@ -197,3 +201,31 @@ async def test_a_second_run_takes_up_what_the_first_left() -> None:
             d.cancel(resting)
             await d.status(resting, S.CANCELED)
             await d.agreed()
+
+
+async def test_without_prices_no_order_of_ours_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = trio.Event()
+    feed_runs = BinanceFeed.run
+
+    async def run_until_over(feed: BinanceFeed, inlet: Inlet) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(feed_runs, feed, inlet)
+            await over.wait()
+            nursery.cancel_scope.cancel()
+        raise VenueUnavailable("the prices ended")
+
+    monkeypatch.setattr(BinanceFeed, "run", run_until_over)
+
+    async def trade_until_over(server: Server) -> None:
+        async with desk(server) as d, neighbour(d) as other:
+            bid, _ = other.best()
+            await other.limit("BUY", str((bid * 8 // 10).quantize(bid)), newClientOrderId="web-1")
+            await d.rest()
+            over.set()
+            await trio.sleep_forever()
+
+    async with exchange() as server:
+        with pytest.raises(BaseExceptionGroup) as failed:
+            await trade_until_over(server)
+        assert isinstance(sole(failed.value), VenueUnavailable)
+        assert [order.client_id for order in server.trading.accounts[0].open_orders()] == ["web-1"]
