@@ -15,7 +15,8 @@ from ida_binance.environments import Addresses
 from ida_binance.trading import Trading, TradingConfig
 
 HMAC = Credentials("HMAC", "H" * 64, "a secret of ours")
-QUICK = TradingConfig(timeout_s=5.0, wait_s=2.0)
+#: Patient where a loaded machine may take its time.
+QUICK = TradingConfig(timeout_s=20.0, wait_s=10.0, pong_s=20.0, recv_window_ms=60_000)
 #: An address where nobody listens.
 NOWHERE = "http://127.0.0.1:9"
 

@@ -17,7 +17,7 @@ from ida_binance.credentials import Credentials
 from ida_binance.signing import ws_payload
 from ida_core.errors import AuthError
 
-DEADLINE_S = 30
+DEADLINE_S = 60
 ED25519 = Credentials(
     "ED25519", "K" * 64,
     Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))

@@ -121,7 +121,7 @@ async def test_a_flood_over_real_sockets_is_never_refused(server: Server) -> Non
     is told in time that it was not sent."""
     (symbol, *_) = server.market.symbols
     order = {"symbol": symbol, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01", "price": "1"}
-    async with at_work(server, "ED25519", timeout_s=30.0) as client:
+    async with at_work(server, "ED25519", timeout_s=30.0, wait_s=2.0) as client:
         client.trading.budget.learn(LIMITS)
         for number in range(300):
             client.send(call("order.test", order))
