@@ -4,7 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from ida_core import ListKind, OrderType, PegPrice, Side, TimeInForce
+from ida_core import Instrument, ListKind, OrderType, PegPrice, PlaceList, PlaceOrder, Side, TimeInForce
+from ida_sim.list_rules import check_list
 
 D = Decimal
 BUY, SELL = Side.BUY, Side.SELL
@@ -102,7 +103,6 @@ def test_to_cancel_a_leg_is_to_cancel_the_list(play, tape, told):
         (((BUY, 100, 990, {"type": MAKER}), (BUY, 100, None, {"type": STOP, "stop_price": 980})), -1165,
          "A limit order in a buy OCO must be below."),
         (((SELL, 100, 1010, {}), below()), -1158, "Order type not supported in OCO."),
-        ((above(), below(50)), -1014, "Unsupported order combination."),
         ((above(price=1001), below(stop=1005)), -2010,
          "The relationship of the prices for the orders is not correct."),
         ((above(price=1002), below(stop=1001)), -2010,
@@ -119,6 +119,15 @@ def test_lists_that_binance_refuses(play, tape, told, legs, code, text):
     assert {(u.execution.value, u.code, u.reason) for u in seen.updates} == {("REJECTED", code, text)}
     assert sorted(u.order_id for u in seen.updates) == sorted(told.ids)
     assert settled(seen)
+
+
+def test_a_pair_is_of_one_quantity():
+    """A strategy's request for another is refused before it is sent; the exchange refuses it too."""
+    legs = [PlaceOrder(order_id=str(lots), instrument=0, side=SELL, type=kind, quantity=lots, price=1010, stop_price=995)
+            for lots, kind in ((100, MAKER), (50, STOP))]
+    request = PlaceList(order_id="l", instrument=0, kind=ListKind.OCO, legs=tuple(legs))
+    instrument = Instrument(symbol="BTCUSDT", base="BTC", quote="USDT", tick_size=D("0.1"), lot_size=D("0.001"))
+    assert check_list(request, instrument, 1000) == (-1014, "Unsupported order combination.")
 
 
 def test_a_pending_order_works_once_the_first_is_wholly_filled(play, tape, told):
