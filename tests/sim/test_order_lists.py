@@ -123,8 +123,9 @@ def test_lists_that_binance_refuses(play, tape, told, legs, code, text):
 
 def test_a_pair_is_of_one_quantity():
     """A strategy's request for another is refused before it is sent; the exchange refuses it too."""
-    legs = [PlaceOrder(order_id=str(lots), instrument=0, side=SELL, type=kind, quantity=lots, price=1010, stop_price=995)
-            for lots, kind in ((100, MAKER), (50, STOP))]
+    legs = [
+        PlaceOrder(order_id=str(lots), instrument=0, side=SELL, type=kind, quantity=lots, price=1010, stop_price=995)
+        for lots, kind in ((100, MAKER), (50, STOP))]
     request = PlaceList(order_id="l", instrument=0, kind=ListKind.OCO, legs=tuple(legs))
     instrument = Instrument(symbol="BTCUSDT", base="BTC", quote="USDT", tick_size=D("0.1"), lot_size=D("0.001"))
     assert check_list(request, instrument, 1000) == (-1014, "Unsupported order combination.")
