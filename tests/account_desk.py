@@ -40,8 +40,8 @@ from ida_core import (
 from ida_sim.server.faults import read_fault
 from ida_sim.server.serving import Server
 
-DEADLINE_S = 15.0
-QUICK: dict[str, Any] = {"recv_window_ms": 500, "timeout_s": 1.0, "turn_s": 3.0, "ask_after_s": 0.1, "connections": 1}
+DEADLINE_S = 20.0
+QUICK: dict[str, Any] = {"recv_window_ms": 1500, "timeout_s": 2.0, "turn_s": 5.0, "ask_after_s": 0.1, "connections": 1}
 
 
 class AccountDesk:
