@@ -198,6 +198,17 @@ async def test_an_amended_order_keeps_its_number() -> None:
         await me.limit("BUY", "50000", newClientOrderId="a1")  # the name is free again
 
 
+async def test_an_amended_leg_changes_its_pair() -> None:
+    async with trading() as me:
+        done = await me.do("POST", "orderList/oco", **(SELL_PAIR | {"quantity": "0.002"}))
+        number = done["orders"][0]["orderId"]
+        found = await me.do("PUT", "order/amend/keepPriority", orderId=number, newQty="0.001")
+        assert (found["listStatus"]["orderListId"], found["listStatus"]["contingencyType"]) == (
+            done["orderListId"], "OCO")
+        assert [o["origQty"] for o in await me.get("openOrders")] == ["0.00100000"] * 2
+        assert statuses(me) == [("EXEC_STARTED", "EXECUTING"), ("UPDATED", "EXECUTING")]
+
+
 async def test_an_order_can_be_amended_ten_times() -> None:
     async with trading() as me:
         number = (await me.limit("BUY", "50000", "0.020"))["orderId"]

@@ -204,7 +204,7 @@ class Trading:
 
     def _take(self, told: Sequence[Told]) -> None:
         pairs: dict[frozenset[int], Prevented] = {}
-        lists: dict[tuple[int, int], OrderList] = {}
+        lists: dict[tuple[int, int], bool] = {}  # account, list -> whether it was amended
         for each in told:
             account = self.accounts.get(each.account)
             if account is None:
@@ -212,11 +212,12 @@ class Trading:
             if isinstance(each.event, OrderUpdate):
                 order = self._update(account, each, pairs)
                 if order is not None and order.terms.list_id in account.lists:
-                    lists[account.number, order.terms.list_id] = account.lists[order.terms.list_id]
+                    key = account.number, order.terms.list_id
+                    lists[key] = lists.get(key, False) or each.event.execution is Execution.REPLACED
             elif isinstance(each.event, BalanceUpdate):
                 self._tell_position(account, each.event)
-        for (number, _), found in lists.items():
-            self._tell_list(self.accounts[number], found)
+        for (number, found), is_amended in lists.items():
+            self._tell_list(self.accounts[number], self.accounts[number].lists[found], is_amended)
 
     def _tell_position(self, account: TradingAccount, update: BalanceUpdate) -> None:
         """What was kept back and given back at once is no news."""
@@ -226,10 +227,12 @@ class Trading:
             account.updated_ns = self.market.now_ns()
             account.tell(account_position(changed, account.updated_ns))
 
-    def _tell_list(self, account: TradingAccount, found: OrderList) -> None:
+    def _tell_list(self, account: TradingAccount, found: OrderList, is_amended: bool) -> None:
         if not found.is_told:
             found.is_told = True
             account.tell(list_status(found, "EXEC_STARTED", self.market.now_ns()))
+        elif is_amended:
+            account.tell(list_status(found, "UPDATED", self.market.now_ns()))
         if not found.is_done and not any(order.is_open for order in found.orders):
             found.is_done = True
             account.tell(list_status(found, "ALL_DONE", self.market.now_ns()))
