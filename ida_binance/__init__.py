@@ -24,13 +24,14 @@ def ida_venues() -> Sequence[Any]:
 
 @hookimpl
 def ida_commands() -> Sequence[Any]:
-    """``ida data``: check, import, ls; ``ida download``; ``ida record``; ``ida keys``."""
+    """``ida data``: check, import, ls; ``ida download``; ``ida record``; ``ida keys``; ``ida doctor``."""
     from ida_binance.data_commands import data
+    from ida_binance.doctor_command import doctor
     from ida_binance.download_command import download
     from ida_binance.keys_command import keys
     from ida_binance.record_command import record
 
-    return [data, download, keys, record]
+    return [data, doctor, download, keys, record]
 
 
 @hookimpl
