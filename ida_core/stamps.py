@@ -53,12 +53,16 @@ class Stamps:
         decided_ns, approved_ns = self._asked.pop((event.order_id, event.what), (0, 0))
         if not event.decided_ns:
             event = replace(event, decided_ns=decided_ns, approved_ns=approved_ns)
+        out = self._measure()
         if event.decided_ns:
-            self._measure().add(max(0, event.ts_local_ns - event.decided_ns))
+            out.add(max(0, event.ts_local_ns - event.decided_ns))
         placing = event.what in PLACING
         for order in self._orders.note_sent(event):
-            if placing and order.acknowledged and order.asked == "place":
-                continue  # the answer came first
+            placed = placing and not (event.what == "replace" and order.order_id == event.order_id)
+            answered_ns = order.stamps.get("accepted" if placed else "closed", 0)
+            if answered_ns:  # a report may come before the reply by which the venue knows of the bytes
+                self._latency["order_ack"].add(max(0, answered_ns - event.ts_local_ns))
+                continue
             _make_room(self._unanswered)
             self._unanswered[order.order_id] = event.ts_local_ns, placing
         return event

@@ -244,7 +244,8 @@ class Story:
         by_another = (sent.what, sent.order_id) in (("place_list", self._list_id), ("replace", self._replaces))
         if sent.order_id != self._order_id and not by_another:
             return None
-        self._sent_ns = sent.ts_local_ns
+        if not placing or "accepted" not in self._chain:
+            self._sent_ns = sent.ts_local_ns
         if placing and (by_another or sent.what != "replace"):
             told = {"decided": sent.decided_ns, "approved": sent.approved_ns, "sent": sent.ts_local_ns}
             self._chain.update({name: ns for name, ns in told.items() if ns})
@@ -254,7 +255,9 @@ class Story:
         return f"the bytes of the request ({sent.what}) went to the exchange{way}{after}"
 
     def tell_chain(self) -> None:
-        """The steps from the event to the first fill, at the end; only where the venue told when bytes left."""
+        """The steps from the event to the first fill, at the end; only where the venue told when bytes left, which it
+        may have known by a reply that came after a report."""
+        self.lines.sort(key=lambda line: line[0])
         if "sent" in self._chain:
             told = [f"{word} {_microseconds(ns)}" if k else word for k, (word, ns) in enumerate(steps(self._chain))]
             self.lines.append((self.lines[-1][0], " → ".join(told)))
