@@ -67,7 +67,7 @@ class Desk:
         self.instrument = self.venue.instruments()[0]
         self.market: Market = self.venue.market(0)
         self.updates: list[OrderUpdate] = []
-        self.opening = self.venue.balances()
+        self.opening = dict(self.venue.balances())
         self.told: list[Event] = []
         self._numbers = count(1)
         #: On an account the ids of former desks are used up.
@@ -79,7 +79,7 @@ class Desk:
         _OPEN.append(self)
         if self.has_account:
             self.wait(self.is_healthy, "HEALTHY")
-            self.opening = self.venue.balances()
+            self.opening = dict(self.venue.balances())
 
     def _go_live(self) -> Beside:
         live: Any = self.venue
