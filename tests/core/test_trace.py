@@ -94,7 +94,10 @@ def lines(done: subprocess.CompletedProcess[str], beginning: str) -> list[str]:
 
 def test_each_hook_says_which_plugin_answered_with_what(traced: subprocess.CompletedProcess[str]) -> None:
     assert lines(traced, "hook ida_strategies of folder:traced") == ["hook ida_strategies of folder:traced = once"]
-    assert lines(traced, "hook ida_venues") == ["hook ida_venues of installed:sim = sim"]
+    assert lines(traced, "hook ida_venues") == [
+        "hook ida_venues of installed:binance = binance, binance-testnet, binance-demo",
+        "hook ida_venues of installed:sim = sim",
+    ]
 
 
 def test_each_call_tells_what_it_was_given_and_what_it_asked_for(traced: subprocess.CompletedProcess[str]) -> None:
