@@ -5,6 +5,7 @@ key of its own; all three trade at once on one synthetic market.
 """
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 from bench.peers import STRANGERS, PeerMissing, python_of
+from exchange_account import credentials_folder
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "bench" / "strangers"
 KEY_OF = {"sdk": "ED25519", "python_binance": "HMAC", "ccxt_pro": "RSA"}
@@ -21,10 +23,11 @@ DEADLINE_S = 180
 
 
 class Served(NamedTuple):
-    """What the strangers reported, and the server's control endpoint."""
+    """What the strangers reported, the server's control endpoint, and its ready line."""
 
     reports: dict[str, Any]
     control: str
+    ready: dict[str, Any]
 
     def account(self, name: str) -> Any:
         return httpx.get(f"{self.control}/accounts/{name}").json()
@@ -53,7 +56,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             assert server.stdout is not None
             ready = json.loads(server.stdout.readline())
             running = {name: started(name, python, ready) for name, python in pythons.items()}
-            yield Served({name: finished(name, *found) for name, found in running.items()}, ready["control"])
+            yield Served({name: finished(name, *found) for name, found in running.items()}, ready["control"], ready)
         finally:
             server.terminate()
 
@@ -116,3 +119,20 @@ def test_a_stranger_is_told_of_its_orders(served: Served, name: str) -> None:
     assert len(trades) == len(found["trades"])
     for number in (found["limit"], found["second"], *found["pair"]):
         assert told[number] == ["NEW", "CANCELED"], number
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STRANGERS)
+def test_ida_sees_what_the_stranger_sees(served: Served, name: str, tmp_path: Path) -> None:
+    """The same account by the same key, over Ida's own adapter: what is there, and nothing that is open."""
+    key = next(key for key in served.ready["keys"] if key["account"] == name)
+    folder = credentials_folder(tmp_path, "binance-testnet", key)
+    done = subprocess.run(
+        [sys.executable, "-m", "ida_core", "plan", "--exchange", "binance-testnet", "--binance-url",
+         served.ready["rest"],
+         "--symbol", "BTCUSDT", "--strategy", "grid", "--json"],
+        env=os.environ | {"CREDENTIALS_DIRECTORY": str(folder)}, capture_output=True, text=True, timeout=DEADLINE_S)
+    assert done.returncode == 0, done.stderr
+    balances = json.loads(done.stdout)["plan"]["balances"]
+    theirs = {asset: free for asset, (free, _) in served.reports[name]["balances"].items() if float(free)}
+    assert {asset: f"{float(amount):.8f}" for asset, amount in balances.items()} == theirs
