@@ -12,7 +12,7 @@ import trio
 import trustme
 from canned_server import Canned, CannedServer, canned_server, speaks, trickles
 
-from ida_binance.asking import _clock_offset
+from ida_binance.asking import clock_offset
 from ida_binance.budget import NS_PER_S, Budget
 from ida_binance.rest import Answer, Rest
 from ida_core import IdaError, RateLimited, RequestRejected, VenueError, VenueUnavailable
@@ -63,7 +63,7 @@ def test_the_clock_is_read_over_a_connection_that_is_there_already():
     with canned_server(keeps=True) as server:
         server.answer = lambda path: Canned(b'{"serverTime": %d}' % (1 if len(server.asked) == 1 else 2_000))
         rest = Rest(server.url, Budget(), None)
-        offset_ns, latency_ns = _clock_offset(rest)
+        offset_ns, latency_ns = clock_offset(rest)
         assert len(server.asked) == len(server.peers) == 1 + len(latency_ns) == 4
         assert len(set(server.peers)) == 1
         assert offset_ns < time.time_ns() - NS_PER_S  # none of the first answer, that of the new connection
