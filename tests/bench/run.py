@@ -72,6 +72,10 @@ BUDGETS = {
     "live_conflated": Budget("wakings left out by a strategy too slow for that, as the report says", 1, None, False),
     "live_four_paced": Budget("four redundant connections against one, 500 messages a second", 2, None, True),
     "live_four_burst": Budget("the same, 20,000 messages a second in bursts", 2, None, True),
+    "order_out_p50": Budget("decision to request bytes handed to the socket, p50", None, 300, True),
+    "order_out_p99": Budget("the same, p99", 10_000, None, True),
+    "order_ack_p50": Budget("order to acknowledgement over the local server, p50", None, 3_000, True),
+    "order_ack_p99": Budget("the same, p99", 20_000, None, True),
     "tick_to_decision_p50": Budget("book event to order request ready, p50", None, 15, True),
     "tick_to_decision_p99": Budget("book event to order request ready, p99", 100, None, True),
     "peer_rows": Budget("backtest, nobody listens, against hftbacktest's compiled loop", 5, 10, False),
@@ -89,10 +93,6 @@ BUDGETS = {
     "version": Budget("ida --version", 0.3, 0.15, True),
     "demo": Budget("ida demo", 60, 15, True),
 }
-NOT_YET = (
-    "decision to request bytes handed to the socket",
-    "order to acknowledgement over the local server",
-)  # fmt: skip
 
 
 def run(script: Path) -> list[Figure]:
@@ -201,7 +201,6 @@ def page(found: Mapping[str, Sequence[Figure]], loads: tuple[float, float]) -> s
         "\n".join(map(row, [("", ""), ("---", "---"), *setting])),
         "## Against the budgets",
         budget_table(everything),
-        "Not measured in this version: " + "; ".join(NOT_YET) + ".",
     ]
     for script, figures in found.items():
         parts += [f"## {script.removesuffix('.py')}", about(script), figure_table(figures)]
