@@ -6,7 +6,7 @@ The core's order table could sort it out, too; but a strategy should hear of a t
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
@@ -100,6 +100,15 @@ class KnownOrders:
     def _add(self, known: Known) -> None:
         self._orders[known.order_id] = self._open[known.order_id] = known
 
+    def has_trade(self, instrument: int, trade_id: int, side: Side) -> bool:
+        """It has been told, and is among the newest that are remembered."""
+        return (instrument, trade_id, side) in self._trades
+
+    def tell_of(self, trades: Iterable[tuple[int, int, Side]]) -> None:
+        """Trades that a former run told: instrument, id, side. They are not told again."""
+        for trade in trades:
+            self._keep(trade)
+
     # ------------------------------------------------------------- what is news
 
     def news(self, update: OrderUpdate) -> Iterator[OrderUpdate]:
@@ -191,8 +200,10 @@ class KnownOrders:
 
     def _remember(self, known: Known, trade_id: int) -> None:
         i = known.instrument
-        trade = (i, trade_id, known.side)
         self.last_trades[i] = max(trade_id, self.last_trades.get(i, -1))
+        self._keep((i, trade_id, known.side))
+
+    def _keep(self, trade: tuple[int, int, Side]) -> None:
         self._trades.add(trade)
         self._trades_in_turn.append(trade)
         if len(self._trades_in_turn) > TRADES_KEPT:

@@ -25,6 +25,7 @@ from ida_binance.settling import NO_SUCH_ORDER, Settling
 from ida_core.clock import steady_ns
 from ida_core.errors import VenueError, VenueUnavailable
 from ida_core.events import BalanceUpdate, Note, OrderUpdate, VenueStatus
+from ida_core.model import Side
 
 #: Rows of myTrades in one answer, at most.
 PAGE = 1000
@@ -67,8 +68,9 @@ class Reconciler:
         self._names: dict[tuple[int, int], str] = {}
         self._strange: deque[Mapping[str, Any]] = deque()
         self._assets: dict[str, tuple[str, str]] = {}
+        self._lacking: dict[str, Known] = {}
         self.snapshots = 0
-        #: Greatest trade ids that are not to be told, by instrument: what was before the run.
+        #: By instrument, the trade id up to which there is nothing left to ask for: at first what was before the run.
         self.baseline: dict[int, int] = {}
 
     @property
@@ -154,6 +156,7 @@ class Reconciler:
         for i in range(len(self._reports.instruments)):
             await self._trades_since(i)
         await self._ask_about_others({(row.instrument, row.order_id) for row in rows})
+        await self._complete([known for row in rows if (known := self._manager.known.get(row.order_id)) is not None])
         while self._strange:
             await self._tell_strange(self._strange[0])
             self._strange.popleft()
@@ -201,27 +204,43 @@ class Reconciler:
             raise Unanswered(f"order.status of {known.order_id}: {reply.msg}")
         update = self._read(reply.body, reply.received_ns)
         if update is not None:
+            self._lacking[known.order_id] = known  # once closed it is asked about no more
             self._manager.tell_news(update)
 
     # ------------------------------------------------------------- trades
 
+    async def _complete(self, there: list[Known]) -> None:
+        """Ask for the trades of orders of ours that are filled further than their trades tell: what a former run's
+        orders did while nobody listened may be older than what is asked for by id."""
+        self._lacking |= {known.order_id: known for known in there}
+        for known in [*self._lacking.values()]:
+            if known.is_ours and known.missing > 0 and not await self._settling.fetch_trades(known):
+                raise Unanswered(f"myTrades of {known.order_id}")
+            del self._lacking[known.order_id]
+
     async def _trades_since(self, i: int) -> None:
-        """All trades after the last that is known, a page at a time."""
+        """All trades after the last that was asked for, a page at a time. An event may have told of later ones, and one
+        before it may be missing: so it is the exchange's answers that count, not the greatest id that is known."""
         symbol = self._reports.instruments[i].symbol
         while True:
-            last = max(self.baseline.get(i, -1), self._manager.known.last_trades.get(i, -1))
+            last = self.baseline.get(i, -1)
             reply = await self._answer(call(
                 "myTrades", {"symbol": symbol, "fromId": str(last + 1), "limit": str(PAGE)}))  # fmt: skip
             rows = reply.body if isinstance(reply.body, list) else []
             for row in rows:
                 await self._tell_trade(i, row, reply.received_ns)
-            if len(rows) < PAGE or max(self.baseline.get(i, -1), self._manager.known.last_trades.get(i, -1)) <= last:
+            self.baseline[i] = max(last, newest_trade(rows))
+            if len(rows) < PAGE or self.baseline[i] <= last:
                 return
 
     async def _tell_trade(self, i: int, row: Any, now_ns: int) -> None:
         number = row.get("orderId") if isinstance(row, dict) else None
-        if isinstance(number, int):
+        if isinstance(number, int) and not self._is_told(i, row):
             self._settling.tell_trade(row, await self._name_of(i, number), now_ns)
+
+    def _is_told(self, i: int, row: Mapping[str, Any]) -> bool:
+        side, number = Side.BUY if row.get("isBuyer") is True else Side.SELL, row.get("id")
+        return isinstance(number, int) and self._manager.known.has_trade(i, number, side)
 
     async def _name_of(self, i: int, number: int) -> str:
         """Our id, or another's, of an order that only its number is known of."""

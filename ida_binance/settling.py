@@ -76,7 +76,7 @@ class Settling:
         """Ask how it stands, for it may have ended."""
         if known.order_id not in self._cases:
             now_ns = steady_ns()
-            self._add(Case(known, "look", now_ns, now_ns + int(AGAIN_S * NS_PER_S)))
+            self._add(Case(known, "look", now_ns + self._arrival_ns, now_ns + int(AGAIN_S * NS_PER_S)))
 
     def _add(self, case: Case) -> None:
         self._cases[case.known.order_id] = case
@@ -141,6 +141,8 @@ class Settling:
         known = case.known
         if case.kind in ("place", "look") and known.is_accepted:
             self._again(case, LATER_S)  # it is, for we were told of it: its copies lag
+        elif case.kind == "look" and not known.doubt:
+            self._done(case)  # its placement is on its way, or has yet to leave: that has an answer to come
         elif asked_ns < case.lost_ns:
             self._again(case, AGAIN_S)
         else:

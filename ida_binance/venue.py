@@ -53,6 +53,8 @@ SETTLE_S = 30.0
 #: How long orders may take to be cancelled when the prices have ended.
 LEAVE_S = 10.0
 _POLL_S, _AGAIN_S = 0.02, 1.0
+#: Of the trades that a former run told, so many are asked for once more: one between them may have been missed.
+TRADES_TAKEN = 1000
 
 
 def open_venue(name: str, mode: str, setup: VenueSetup) -> BinanceVenue:
@@ -135,13 +137,14 @@ class BinanceVenue(LiveMarketVenue):
 
     def follow(self, orders: OrderTable) -> None:
         """What is open by the run's own account: orders of ours from before are asked about at the first look."""
-        for order in orders.open():
+        for order in (*orders.open(), *orders.incomplete()):
             if not order.foreign:
                 self._manager.known.adopt(order)
-        for i in range(len(self._instruments)):
-            last = orders.last_trade_id(i)
-            if last:
-                self._reconciler.baseline[i] = last
+        trades = orders.newest_trades(TRADES_TAKEN)
+        self._manager.known.tell_of(trades)
+        for i, number, _ in reversed(trades):  # one between them may have been missed: the oldest is begun from
+            if number >= 0:
+                self._reconciler.baseline[i] = number - 1
 
     async def settle(self) -> None:
         """Have the last word on the account: what is in doubt is waited for, and all is asked for once more. Where the

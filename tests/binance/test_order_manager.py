@@ -478,6 +478,58 @@ async def test_a_look_at_the_account_tells_what_was_missed() -> None:
     assert [type(event) for event in bench.told[told:]] == [BalanceUpdate]
 
 
+async def test_a_trade_that_was_missed_is_found_though_later_ones_were_told() -> None:
+    """One report of a healthy stream is lost, of an order that stays open; those after it come."""
+    bench = Asking()
+    bench.place()
+    bench.reply(ok(row()))
+    bench.exchange.orders["a"] = row(status="PARTIALLY_FILLED", executedQty="0.001")
+    bench.exchange.orders["b"] = row(clientOrderId="web_1", orderId=12, status="FILLED", executedQty="0.001")
+    bench.exchange.trades = [trade(5, 11), trade(6, 12, 60), trade(7, 12, 40)]
+    bench.event(c="web_1", i=12)
+    bench.event(**TRADE | {"c": "web_1", "i": 12, "t": 7})
+    await bench.reconciler.look()
+    found, foreign = bench.table.get("ida-1"), bench.table.get("web_1")
+    assert found is not None
+    assert foreign is not None
+    assert found.traded == 100
+    told = [event.trade_id for event in bench.told if isinstance(event, OrderUpdate) and event.execution is X.TRADE]
+    assert sorted(told) == [5, 6, 7]
+    asked = len(bench.exchange.asked)
+    await bench.reconciler.look()
+    assert bench.exchange.asked[asked:].count("myTrades") == 1
+
+
+async def test_what_filled_while_nobody_listened_is_found_by_its_order() -> None:
+    """A former run's order without a trade: the account's newest trade, which a run begins from, is its own."""
+    bench = Asking()
+    former = OrderTable("former")
+    former.request(order(), 1)
+    placed = former.get("ida-1")
+    assert placed is not None
+    bench.table.request(order(), 1)
+    bench.manager.known.adopt(placed)
+    bench.reconciler.baseline = {0: 9}
+    bench.exchange.orders["a"] = row(status="FILLED", executedQty="0.002")
+    bench.exchange.trades = [trade(8, 11), trade(9, 11)]
+    await bench.reconciler.look()
+    found = bench.table.get("ida-1")
+    assert found is not None
+    assert (found.status, found.traded) == (S.FILLED, 200)
+
+
+async def test_a_cancel_that_overtook_its_order_does_not_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exchange knows no such order yet: that says nothing while its placement has an answer to come."""
+    bench = Asking()
+    bench.place()
+    bench.send(CancelOrder(order_id="ida-1", instrument=0, strategy="one"))
+    bench.reply(refused(-2011, "Unknown order sent."))
+    await bench.settle()
+    assert bench.status() is S.PENDING_NEW
+    bench.event()
+    assert bench.status() is S.NEW
+
+
 async def test_trades_are_read_a_page_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ida_binance.reconcile.PAGE", 3)
     bench = Asking()
