@@ -68,8 +68,11 @@ def is_at_work(run_dir: Path) -> bool:
 
 
 class _Found(NamedTuple):
+    """``continues``: the name of the run from which this one went on, empty where there was none."""
+
     run_dir: Path
     began_ns: int
+    continues: str
 
 
 def former_run(
@@ -90,19 +93,25 @@ def former_run(
 
 
 def _newest(out: Path, exchange: str, account: str) -> _Found | None:
+    """The newest run that is not at work. What one at work has gone on from is in its hands, and passed over."""
     newest: _Found | None = None
+    in_hands: set[str] = set()
     names = sorted((path.name for path in out.iterdir() if path.is_dir()), reverse=True) if out.is_dir() else []
     for name in names:
         if newest is not None and name[:_SECOND] != newest.run_dir.name[:_SECOND]:
             break
-        began_ns = _began(out / name, exchange, account)
-        if began_ns is not None and (newest is None or began_ns > newest.began_ns):
-            newest = _Found(out / name, began_ns)
-    return newest
+        found = _began(out / name, exchange, account)
+        if found is None:
+            continue
+        if name in in_hands or is_at_work(found.run_dir):
+            in_hands.add(found.continues)
+        elif newest is None or found.began_ns > newest.began_ns:
+            newest = found
+    return None if newest is None or newest.run_dir.name in in_hands else newest
 
 
-def _began(run_dir: Path, exchange: str, account: str) -> int | None:
-    """When a run of this account began; None of another's, of one at work, and of what is no run."""
+def _began(run_dir: Path, exchange: str, account: str) -> _Found | None:
+    """How a run of this account began; None of another's, and of what is no run."""
     try:
         with JournalReader(run_dir / "journal") as reader:
             note = next(reader.scan((Note,)), None)
@@ -113,7 +122,8 @@ def _began(run_dir: Path, exchange: str, account: str) -> int | None:
     data = note.data
     if (data.get("exchange"), data.get("account")) != (exchange, account):
         return None
-    return None if is_at_work(run_dir) else note.ts_local_ns
+    former = data.get("continues")
+    return _Found(run_dir, note.ts_local_ns, str(former.get("run", "")) if isinstance(former, dict) else "")
 
 
 class _Former:

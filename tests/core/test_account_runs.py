@@ -352,3 +352,24 @@ def test_a_run_that_is_at_work_is_not_continued(bench: Bench, house: House) -> N
 
     run(bench, house, run_another, same=False)
     assert reconciliation(only(inner))["continues"] is None
+
+
+def test_what_a_run_at_work_took_up_is_left_to_it(bench: Bench, house: House) -> None:
+    crash(bench, house, crash_when_placed)
+    first = only(house.orders.values())
+    inner: list[Outcome] = []
+
+    async def end_when_started(venue: HouseVenue) -> None:
+        await until(lambda: len(Buyer.found) == 3, "the strategy was not started beside the other")
+        venue.end()
+
+    async def run_another(venue: HouseVenue) -> None:
+        await until(lambda: len(Buyer.found) == 2, "the strategy was not started again")
+        inner.append(await trio.to_thread.run_sync(lambda: run(bench, house, end_when_started, same=False)))
+        assert first.status is OrderStatus.NEW
+        venue.end()
+
+    outer = run(bench, house, run_another, same=False)
+    assert reconciliation(outer)["continues"] is not None
+    assert reconciliation(only(inner))["continues"] is None
+    assert first.order_id not in Buyer.found[2][0]
