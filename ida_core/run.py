@@ -450,6 +450,8 @@ def _exit_code(stop: Stop, engine: Engine) -> int:
         return EXIT_RISK  # of what came to light when the run was ending
     if residuals(engine):
         return EXIT_VENUE if engine.has_account else EXIT_BUG
+    if engine.has_account and not all(order.foreign for order in engine.orders.open()):
+        return EXIT_VENUE  # they could not be canceled, or nobody answered: somebody must look
     markets = [engine.venue.market(i) for i in range(len(engine.instruments))]
     # live, a book may just be waiting for its snapshot when the run is stopped
     known = all(market.synced if engine.venue.simulated else market.applied for market in markets)

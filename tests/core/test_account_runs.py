@@ -11,7 +11,7 @@ import pytest
 import trio
 from house import Crash, House, HouseVenue, Script, only, venues_of
 
-from ida_core import BalanceUpdate, Context, OrderStatus, OrderUpdate, Side, Strategy
+from ida_core import BalanceUpdate, CancelOrder, Context, OrderStatus, OrderUpdate, Side, Strategy
 from ida_core.errors import EXIT_DONE, EXIT_RISK, EXIT_VENUE
 from ida_core.replay import replay
 from ida_core.run import Outcome, execute
@@ -249,6 +249,19 @@ def test_what_a_killed_run_left_open_goes_on(bench: Bench, house: House) -> None
     assert outcome.document["ledger"]["balanced"]
     assert outcome.exit_code == EXIT_DONE
     assert any(f"continues {former.name}" in text for text in outcome.warnings)
+
+
+def test_orders_that_could_not_be_canceled_are_no_good_end(
+    bench: Bench, house: House, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ida_core.engine.STOP_PATIENCE_NS", 100_000_000)
+    deaf = venues_of(house, end_when_placed)
+    send = deaf.send
+    monkeypatch.setattr(
+        deaf, "send", lambda venue, wanted: None if isinstance(wanted, CancelOrder) else send(venue, wanted))
+    outcome = run(bench, house, None, venue=deaf)
+    assert outcome.exit_code == EXIT_VENUE
+    assert any("still open at the end" in text for text in outcome.warnings)
 
 
 def test_a_run_after_one_that_ended_in_order_begins_afresh(bench: Bench, house: House) -> None:
