@@ -68,7 +68,10 @@ class Settling:
         self._more = trio.Event()
 
     def doubt(self, known: Known, kind: str, sent_ns: int) -> None:
-        """Ask about it when its events have had their time."""
+        """Ask about it when its events have had their time. ``sent_ns`` 0: nothing new was sent. What is asked about
+        already goes on as it is then, or it would never be given up."""
+        if not sent_ns and known.order_id in self._cases:
+            return
         now_ns = steady_ns()
         self._add(Case(known, kind, (sent_ns or now_ns) + self._arrival_ns, now_ns + self._first_ns))
 

@@ -68,8 +68,8 @@ def files_of(folder: Path) -> list[Path]:
     return recording_files(folder / "recorded", BinanceRecording().recognises)[0]
 
 
-@pytest.mark.parametrize("rotate_s", [0, 1])
-def test_a_recorded_run_is_seen_again_record_by_record(recordings: Path, tmp_path: Path, rotate_s: int) -> None:
+@pytest.mark.parametrize("rotate_s", [0, 0.3])
+def test_a_recorded_run_is_seen_again_record_by_record(recordings: Path, tmp_path: Path, rotate_s: float) -> None:
     """The recorded market ends before the runs do, so nothing is left out of either."""
     with exchange("--feed", str(recordings / CAPTURE), "--speed", "10") as url:
         document = live(url, tmp_path, 5, "--set", f"binance.record_rotate_s={rotate_s}")

@@ -144,7 +144,7 @@ async def test_a_lost_cancel_is_found_done() -> None:
     async with at_desk() as d:
         order_id = await d.rest()
         d.fault("lost-reply", path="order.cancel")
-        d.fault("drop", stream="user-data", count=3)
+        d.fault("drop", stream="userData@*", count=3)
         d.cancel(order_id)
         await d.status(order_id, S.CANCELED)
         await d.agreed()
@@ -154,7 +154,7 @@ async def test_a_lost_cancel_is_found_done() -> None:
 async def test_events_that_come_twice_or_late_or_in_no_order_change_nothing(kind: str) -> None:
     async with at_desk() as d:
         more = {"delay_ms": 200, "duration_s": 1.0} if kind == "late" else {"count": 20}
-        d.fault(kind, stream="user-data", **more)
+        d.fault(kind, stream="userData@*", **more)
         ids = [d.place(Side.BUY if n % 2 else Side.SELL, 50 + n) for n in range(6)]
         for n, order_id in enumerate(ids):
             await d.status(order_id, S.FILLED)
@@ -166,7 +166,7 @@ async def test_events_that_come_twice_or_late_or_in_no_order_change_nothing(kind
 
 async def test_events_that_never_come_are_made_up_for() -> None:
     async with at_desk(reconcile_s=1.0) as d, neighbour(d) as other:
-        d.fault("silence", stream="user-data", duration_s=2.0)
+        d.fault("silence", stream="userData@*", duration_s=2.0)
         await other.do("POST", "order", side="SELL", type="MARKET", quantity="0.003", newClientOrderId="web-1")
         await d.until(lambda: sum(fill.quantity for fill in d.fills("web-1")) == 300)
         await d.agreed()

@@ -116,7 +116,10 @@ def test_a_stranger_is_told_of_its_orders(served: Served, name: str) -> None:
         told.setdefault(number, []).append(what)
     trades = [what for what in told[found["market"]] if what == "TRADE"]
     assert told[found["market"]] == ["NEW", *trades]
-    assert len(trades) == len(found["trades"])
+    if name == "ccxt_pro":  # tells how the order stands: of trades that come together, once
+        assert 1 <= len(trades) <= len(found["trades"])
+    else:
+        assert len(trades) == len(found["trades"])
     for number in (found["limit"], found["second"], *found["pair"]):
         assert told[number] == ["NEW", "CANCELED"], number
 
