@@ -84,6 +84,7 @@ class BinanceVenue(LiveMarketVenue):
         self._config: BinanceConfig = setup.config
         self._duration_s = setup.duration_s
         self.account = credentials.fingerprint(name)
+        self._about = f"{credentials.kind} {credentials.masked}"
         feed = next(kind for kind in FEEDS if kind.name == name)
         self._feed: BinanceFeed = feed.build(LiveSetup(
             config=setup.config, symbols=setup.symbols, instruments=setup.instruments))
@@ -134,6 +135,11 @@ class BinanceVenue(LiveMarketVenue):
 
     def send(self, request: AnyRequest | PlaceList | AmendOrder) -> None:
         self._manager.request(request, steady_ns())
+
+    def about_account(self) -> Mapping[str, str]:
+        budget = self._feed.asked.rest.budget
+        left, most = budget.left(steady_ns()), budget.least_limit
+        return {"key": self._about, "weight": f"{left} of {most} may be used now, in the tightest window"}
 
     def follow(self, orders: OrderTable) -> None:
         """What is open by the run's own account: orders of ours from before are asked about at the first look."""

@@ -194,6 +194,7 @@ def _account(venue: Venue) -> dict[str, Any]:
         "symbols": [instrument.name for instrument in venue.instruments()],
         "balances": {asset: plain(free + locked) for asset, (free, locked) in venue.balances().items()},
         "assumptions": dict(venue.assumptions()),
+        "account": dict(getattr(venue, "about_account", dict)()),
     }
 
 
@@ -211,11 +212,11 @@ def _part(settings: Settings, plugins: Plugins, kind: str, name: str) -> dict[st
 
 
 def _show_plan(plan: Mapping[str, Any]) -> None:
-    click.echo(f"{terminal.mode(plan['mode'])}: nothing is sent by `ida plan`\n")
+    click.echo(f"{terminal.mode(plan['mode'])}: nothing is ordered by `ida plan`\n")
     head = ("exchange", "symbols", "feed", "seed", "speed", "duration_s", "out")
     balances = ", ".join(f"{amount} {asset}" for asset, amount in plan["balances"].items())
     pairs = [(name, _shown(plan[name], empty="all that there is")) for name in head]
-    click.echo(terminal.pairs([*pairs, ("balances", balances)]))
+    click.echo(terminal.pairs([*pairs, ("balances", balances), *plan["account"].items()]))
     click.echo(f"\nassumed\n{terminal.pairs(list(plan['assumptions'].items()))}")
     for kind in ("venue", "strategies", "risk", "reports"):
         parts = plan[kind] if isinstance(plan[kind], list) else [plan[kind]]

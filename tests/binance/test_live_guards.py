@@ -8,12 +8,18 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from processes import IDA, Exchange, exchange
+
+from ida_core.arming import make_token
+from ida_core.config import Option, load
+from ida_core.plugins import load_plugins
 
 PASSPHRASE = "correct horse battery"
 ACCOUNTS = {
@@ -46,10 +52,16 @@ class Bench(NamedTuple):
         return {**os.environ, "IDA_HOME": str(self.folder / "home"),
                 "CREDENTIALS_DIRECTORY": str(self.folder / "credentials")}
 
-    def token(self, *words: str, **named: Any) -> str:
-        code, document = self.ida("plan", "--arm", "--cap", "1000000", *words, **named)
-        assert code == 0, document
-        return str(document["plan"]["arming"]["token"])
+    def token(self, key: str = "sealed:fit", seconds: float = 3600, **more: str) -> str:
+        """For the configuration of ``ida``, whether a plan of it would come about or not."""
+        sets = [f"binance.key={key}", *LIMITS, *(f"binance.{name}={value}" for name, value in more.items())]
+        given = {"run.exchange": "binance", "run.symbols": ("BTCUSDT",), "run.strategies": ("grid",),
+                 "run.duration_s": 3.0, "binance.url": self.server.rest}  # fmt: skip
+        options = [Option(name, value, "") for name, value in given.items()]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("IDA_HOME", str(self.folder / "home"))
+            settings = load(None, options=options, sets=sets, plugins=load_plugins()).settings
+            return make_token(settings, Decimal(1_000_000), seconds)
 
     def orders(self, name: str) -> int:
         """So many orders the account has ever placed."""
@@ -122,15 +134,27 @@ def test_with_a_token_of_another_configuration(bench: Bench) -> None:
     assert bench.requests() <= before
 
 
+def test_with_a_token_that_has_expired(bench: Bench) -> None:
+    token = bench.token(seconds=0.1)
+    time.sleep(1.2)
+    before = bench.requests()
+    code, document = bench.ida("run", "--arm", token)
+    assert (code, document["error"]["code"]) == (6, "IDA-E6012")
+    assert "expired" in document["error"]["message"]
+    assert bench.requests() <= before
+
+
 def test_without_a_sealed_key(bench: Bench) -> None:
-    (bench.folder / "credentials" / "ida-key-binance").write_text("{}")
+    fit = next(key for key in bench.server.keys if key["account"] == "fit")
+    text = json.dumps({"type": "ED25519", "api_key": fit["api_key"], "pem": fit["secret"]})
+    (bench.folder / "credentials" / "ida-key-binance").write_text(text)
     before = bench.requests()
     for key in ("credential", "fd:0"):
         sets = [word for one in (f"binance.key={key}", *LIMITS) for word in ("--set", one)]
         done = subprocess.run(
-            [IDA, "run", *BASE, "--binance-url", bench.server.rest, *sets, "--json"], env=bench.env(),
-            cwd=bench.folder, capture_output=True, text=True, timeout=60, input="{}")
-        assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (6, "IDA-E6011")  # a word comes first
+            [IDA, "run", *BASE, "--binance-url", bench.server.rest, *sets, "--arm", bench.token(key), "--json"],
+            env=bench.env(), cwd=bench.folder, capture_output=True, text=True, timeout=60, input=text)
+        assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (6, "IDA-E6002")
     assert bench.requests() <= before
 
 
@@ -139,30 +163,36 @@ def test_with_a_key_of_another_environment(bench: Bench) -> None:
     stray = home / "binance" / "testnet.json"
     stray.write_bytes((home / "binance-testnet" / "testnet.json").read_bytes())
     stray.chmod(0o600)
+    before = bench.requests()
     try:
-        code, document = bench.ida("plan", key="testnet")
+        code, document = bench.ida("run", "--arm", bench.token("sealed:testnet"), key="testnet")
     finally:
         stray.unlink()
     assert (code, document["error"]["code"]) == (6, "IDA-E6004")
+    assert bench.requests() <= before
 
 
 @pytest.mark.parametrize(("key", "override"), [
     ("withdraws", "allow_withdrawal_key"), ("anywhere", "allow_any_ip"), ("idle", ""),
 ])
 def test_with_a_key_that_may_do_too_much_or_too_little(bench: Bench, key: str, override: str) -> None:
-    code, document = bench.ida("plan", key=key)
+    """It is asked what it may do, and nothing is placed."""
+    code, document = bench.ida("run", "--arm", bench.token(f"sealed:{key}"), key=key)
     assert (code, document["error"]["code"]) == (6, "IDA-E6007")
     assert bench.orders(key) == 0
     if override:
         wanted = {override: "true"}
-        token = bench.token(key=key, **wanted)
+        token = bench.token(f"sealed:{key}", **wanted)
         code, document = bench.ida("run", "--arm", token, key=key, **wanted)
         assert (code, document["run"]["mode"]) == (0, "LIVE"), document
 
 
 def test_with_all_of_them_it_trades(bench: Bench) -> None:
-    token = bench.token()
-    code, document = bench.ida("run", "--arm", token)
+    code, planned = bench.ida("plan", "--arm", "--cap", "1000000")
+    assert code == 0, planned
+    key = next(key["api_key"] for key in bench.server.keys if key["account"] == "fit")
+    assert planned["plan"]["account"]["key"] == f"ED25519 {key[:4]}...{key[-4:]}"
+    code, document = bench.ida("run", "--arm", planned["plan"]["arming"]["token"])
     assert code == 0, document
     assert (document["run"]["mode"], document["run"]["exchange"]) == ("LIVE", "binance")
     assert document["orders"]["accepted"] > 0
