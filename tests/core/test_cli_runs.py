@@ -76,7 +76,7 @@ def test_plan_tells_what_a_run_would_be_and_makes_none(tmp_path: Path) -> None:
     limits = {check["name"]: check["settings"] for check in plan["risk"]}
     assert limits["max_position"]["limit"] == "1"
     assert not (tmp_path / "runs").exists()
-    assert "SIM: nothing is sent" in _ida(*words).stdout
+    assert "SIM: nothing is ordered" in _ida(*words).stdout
 
 
 def test_replay_makes_the_same_requests(made: Made) -> None:
