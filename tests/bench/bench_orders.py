@@ -4,7 +4,7 @@
 
 `ida exchange` in a process of its own, without TLS, on loopback. Ida is a whole `ida run --exchange binance-testnet`,
 with its journal, market data and user data stream, that places and cancels one order at a time; the figures are the
-report's own: **decision → bytes** is from the strategy's call of `ctx.place` to the return of the write to the socket,
+report's own: **decision → bytes** is from the strategy's call of `ctx.place` to when its bytes are handed to the write,
 **→ acknowledgement** from those bytes to the exchange's first word. The others place and cancel the same order as
 often, one at a time, with nothing else to do; theirs is from the call to its result, signing and sending included.
 Each API of theirs is told. The pace is what the exchange allows: 100 orders in 10 s.
