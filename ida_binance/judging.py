@@ -7,6 +7,7 @@ Source: Binance Spot API docs, rest-api.md (HTTP return codes), errors.md.
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 from ida_binance.calls import Outcome
@@ -29,8 +30,21 @@ class Words(NamedTuple):
     msg: str
 
 
+_LONG_WORD = re.compile(r"[A-Za-z0-9+/=%_-]{40,}")
+
+
+def masked(text: str) -> str:
+    """A server's words without what may be a key or a signature that it repeats: API keys have 64 characters,
+    signatures 64 and more, client order ids no more than 36.
+
+    >>> masked("Invalid key " + "aB3" * 20), masked("Unknown order sent.")
+    ('Invalid key aB3a...', 'Unknown order sent.')
+    """
+    return _LONG_WORD.sub(lambda found: f"{found[0][:4]}...", text)
+
+
 def words_of(body: Any) -> Words:
-    """Code and text of an error object, from whatever came in its place.
+    """Code and text of an error object, from whatever came in its place; a code that is none of 32 bits is no code.
 
     >>> words_of({"code": -2010, "msg": "Duplicate order sent."}).code, words_of("<html>").msg
     (-2010, '<html>')
@@ -38,8 +52,8 @@ def words_of(body: Any) -> Words:
     if isinstance(body, dict):
         code, msg = body.get("code"), body.get("msg")
         if isinstance(code, int) and not isinstance(code, bool) and isinstance(msg, str):
-            return Words(code, msg[:500])
-    return Words(0, str(body)[:200])
+            return Words(code if -(2**31) <= code < 2**31 else 0, masked(msg)[:500])
+    return Words(0, masked(str(body))[:200])
 
 
 def outcome_of(status: int, code: int) -> Outcome:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from typing import Any
 
+from ida_binance.judging import masked
 from ida_core.errors import OffGrid
 from ida_core.events import Execution, OrderStatus, OrderUpdate, Transfer
 from ida_core.model import Instrument, Side, is_sane
@@ -332,5 +333,5 @@ def _reason(row: Row) -> str:
     for name in ("eR", "expiryReason", "r"):
         word = row.get(name)
         if isinstance(word, str) and word != "NONE":
-            return word[:100]
+            return masked(word)[:100]
     return ""

@@ -10,7 +10,7 @@ import msgspec
 from ida_binance.budget import Told, told_by_headers
 from ida_binance.calls import REST, Call, Outcome, Reply
 from ida_binance.credentials import Credentials
-from ida_binance.judging import outcome_of, words_of
+from ida_binance.judging import masked, outcome_of, words_of
 from ida_binance.pending import Pending
 from ida_binance.rest import Rest, Session, retry_after_s
 from ida_binance.signing import rest_query, signed_query
@@ -62,7 +62,7 @@ def judged(sent_ns: int, status: int, headers: Mapping[str, str], body: bytes) -
     try:
         found = msgspec.json.decode(body)
     except UNREADABLE:
-        found = body[:_LONGEST_TEXT].decode("utf-8", "replace")
+        found = masked(body[: 4 * _LONGEST_TEXT].decode("utf-8", "replace"))[:_LONGEST_TEXT]
         status = status if status != 200 else 502  # something in between answered for the exchange
     code, msg = words_of(found) if status != 200 else (0, "")
     wait_s = retry_after_s(headers) or 0.0

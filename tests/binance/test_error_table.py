@@ -9,7 +9,8 @@ import pytest
 
 from ida_binance.calls import Outcome
 from ida_binance.error_table import BY_WORDS, TABLE, Action, advice
-from ida_binance.judging import NOT_ALLOWED, outcome_of
+from ida_binance.judging import NOT_ALLOWED, outcome_of, words_of
+from ida_binance.rest_calls import judged
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Every code that Binance's errors.md for spot has (2026-07-21), those of its texts and of cancel-replace included.
@@ -55,3 +56,20 @@ def test_the_page_shows_the_whole_table() -> None:
     shown = re.findall(r"^\| (-\d+)(?: \"[^|]*)? \| ([A-Z_]+) \| `([A-Z_]+)` \| .+ \|$", page, flags=re.MULTILINE)
     assert {int(code) for code, _, _ in shown} == TABLE.keys()
     assert len(shown) == len(TABLE) + len(BY_WORDS)
+
+
+@pytest.mark.parametrize("secret", ["aB3" * 21 + "z", "0f" * 32, "q+/" * 29 + "==", "%2B" * 30])
+def test_what_a_server_repeats_of_a_key_is_not_passed_on(secret: str) -> None:
+    """Errors are journaled and shown: a gateway's page may hold the whole URL, signature and all."""
+    for body in ({"code": -2014, "msg": f"API-key {secret} format invalid"}, f"<html>/order?signature={secret}</html>"):
+        words = words_of(body)
+        assert secret not in words.msg
+        assert secret[:12] not in words.msg
+    page = f"{'x' * 30} {secret} {'y ' * 5000}".encode()
+    reply = judged(0, 502, {}, page)
+    assert secret[:12] not in str(reply.body) + reply.msg
+
+
+def test_a_code_beyond_all_bounds_is_none() -> None:
+    assert words_of({"code": 10**30, "msg": "?"}).code == 0
+    assert words_of({"code": -2010, "msg": "Duplicate order sent."}) == (-2010, "Duplicate order sent.")
