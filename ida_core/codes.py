@@ -139,6 +139,12 @@ CODES = {
         "named with what came, and file and line where they are known.",
         "Mend what is named; docs/hooks.md says what is asked of each kind of plugin and why.",
     ),
+    "IDA-E3023": Code(
+        "a folder of another environment",
+        "The folder for results holds runs of another environment: simulated, on a test network, or with real money. "
+        "They are kept apart, so that none is taken for another. Nothing was sent.",
+        "Name another folder: --out DIR, or out in [run].",
+    ),
     "IDA-E4000": Code(
         "the venue or the network failed",
         "The exchange could not be used as asked.",

@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 import time
+import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -228,6 +229,7 @@ def execute(
 ) -> Outcome:
     """Run to the end and write everything. What is wrong before the run begins leaves no run directory behind."""
     started = datetime.now(UTC)
+    refuse_mixed(Path(settings.run.out), settings.run.exchange, plugins)
     parts = build_parts(settings, plugins, word=word)
     with closing(parts.venue):
         run_id = f"{started:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
@@ -248,6 +250,29 @@ def _former_of(settings: Settings, parts: Parts) -> Continued | None:
     return former_run(
         Path(settings.run.out), parts.venue.name, account, parts.venue.instruments(),
         [strategy.name for strategy in parts.strategies])
+
+
+def refuse_mixed(out: Path, exchange: str, plugins: Plugins) -> None:
+    """Keep apart what was simulated, what was played with and what was real: a folder is of one environment.
+
+    Raises:
+        ConfigError: the newest run in ``out`` is of another.
+    """
+
+    def environment(name: str) -> str:
+        mode = plugins.venues[name].mode if name in plugins.venues else "SIM"
+        return "the simulated exchange" if mode == "SIM" else name
+
+    newest = max(out.glob("*/run.toml"), default=None)
+    try:
+        found = tomllib.loads(newest.read_text(encoding="utf-8")) if newest is not None else {}
+        other = str(found.get("run", {}).get("exchange", exchange))
+    except (OSError, ValueError):
+        return  # not one of ours, or damaged: it says nothing
+    if environment(other) != environment(exchange):
+        raise ConfigError(
+            f"{out} holds runs of {environment(other)}, and this is one of {environment(exchange)}: environments never "
+            f"share a folder; say --out runs-{exchange}", code="IDA-E3023")
 
 
 def _make_run_dir(out: Path, run_id: str, settings: Settings) -> Path:

@@ -200,6 +200,15 @@ def test_with_all_of_them_it_trades(bench: Bench) -> None:
     assert document["reconciliation"]["differences"] == 0
 
 
+def test_in_a_folder_of_another_environment(bench: Bench) -> None:
+    words = ("--strategy", "grid", "--feed", "synthetic", "--duration", "1", "--out", "simulated")
+    assert subprocess.run([IDA, "run", *words], cwd=bench.folder, capture_output=True, timeout=60).returncode == 0
+    before = bench.requests()
+    code, document = bench.ida("run", "--arm", bench.token(), "--out", "simulated")
+    assert (code, document["error"]["code"]) == (3, "IDA-E3023")
+    assert bench.requests() <= before
+
+
 def test_a_token_s_cap_bounds_the_run(bench: Bench) -> None:
     code, planned = bench.ida("plan", "--arm", "--cap", "1")
     assert code == 0
