@@ -83,7 +83,7 @@ def test_the_page_leads_to_an_order_and_no_secret_is_left_lying_about(tmp_path: 
                 continue
             code, said = ida(at_home, against(words, server.rest), given if words[1] == "add" else "")
             assert code == 0, said
-    (run,) = (at_home / "runs").glob("2*")
+    (run,) = (at_home / "testnet").glob("2*")
     orders = json.loads(ida(at_home, ["report", str(run), "--json"])[1])["orders"]
     assert orders["accepted"] > 0, orders
     assert orders["unknown"] == 0, orders
