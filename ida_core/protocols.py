@@ -341,10 +341,6 @@ class TradingVenue(LiveVenue, Protocol):
     def account(self) -> str:
         """Names environment and account in journals: equal for the same account, no secret and no key; never empty."""
 
-    def about_account(self) -> Mapping[str, str]:
-        """What ``ida plan`` shows of the account and of what may be asked, in words, nothing secret in them; may be
-        empty."""
-
     def follow(self, orders: OrderTable) -> None:
         """Called once before ``work``: the orders of the run, as they become known; to be read only."""
 
